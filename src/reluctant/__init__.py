@@ -1,0 +1,30 @@
+"""Find out why a neural network will not learn.
+
+The whole public surface is listed in `__all__`; everything else is private.
+Names are loaded on first use, so reading a recorded run never imports torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reluctant.diagnosis import diagnose as diagnose
+    from reluctant.live import watch as watch
+    from reluctant.records import Trace as Trace
+
+_HOMES = {
+    "Trace": "reluctant.records",
+    "diagnose": "reluctant.diagnosis",
+    "watch": "reluctant.live",
+}
+__all__ = ["Trace", "diagnose", "watch"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'reluctant' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

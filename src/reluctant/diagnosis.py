@@ -1,0 +1,142 @@
+"""Ask every rule about a trace: the only way to a finding, live or replayed."""
+
+from collections.abc import Iterable, Sequence
+
+from reluctant.records import (
+    Check,
+    Confidence,
+    Diagnosis,
+    Finding,
+    Prescription,
+    Severity,
+    Trace,
+)
+from reluctant.remedies import REMEDIES
+from reluctant.rules import CAUSES, RULES, Blind, Rule
+
+_SEVERITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+_CONFIDENCE = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
+
+
+def diagnose(trace: Trace, rules: Iterable[Rule] | None = None) -> Diagnosis:
+    """Ask every rule about a trace, and every remedy about what they found.
+
+    Args:
+        trace: A recorded run, or the part of one recorded so far.
+        rules: Rules to ask, with their options. All with their defaults if left out.
+
+    Returns:
+        Findings with the root cause first and what it explains under it, one check for
+        each rule, prescriptions in the order of the findings.
+    """
+    rules = [rule() for rule in RULES] if rules is None else list(rules)
+    results = [_ask(rule, trace) for rule in rules]
+    found = [finding for findings, _ in results for finding in findings]
+    findings, explained = _in_causal_order(found)
+    return Diagnosis(
+        findings=tuple(findings),
+        explained=explained,
+        checks=tuple(check for _, check in results),
+        prescriptions=tuple(_prescribe(findings, trace)),
+        step=trace.last_step,
+        training=trace.setup.name,
+        notes=tuple(_about_the_record(trace)),
+    )
+
+
+def _ask(rule: Rule, trace: Trace) -> tuple[list[Finding], Check]:
+    """Ask one rule; whatever it does, the others still get asked."""
+    code, name = rule.code, rule.name()
+    missing = [q.name for q in rule.needs if not trace.has(q)]
+    if missing:
+        reason = f"never measured: {', '.join(missing)}"
+        return [], Check(code, name, "blind", reason)
+    try:
+        found = list(rule.check(trace))
+    except Blind as reason:
+        return [], Check(code, name, "blind", str(reason))
+    except Exception as error:  # a broken rule says so, and the others go on
+        return [], Check(code, name, "broken", f"{type(error).__name__}: {error}")
+    return found, Check(code, name, "found" if found else "clear")
+
+
+def _in_causal_order(
+    found: Sequence[Finding],
+) -> tuple[list[Finding], dict[str, str]]:
+    """Root causes first, each followed by what it explains.
+
+    A finding is explained by the strongest other finding that the graph says can
+    cause it, at any number of removes. What no finding explains is a root; roots are
+    ordered by severity, then confidence, then onset.
+    """
+
+    def weight(finding: Finding) -> tuple[int, int, int, str]:
+        return (
+            _SEVERITY[finding.severity],
+            _CONFIDENCE[finding.confidence],
+            finding.since_step,
+            finding.code,
+        )
+
+    reach = {f.code: _effects(f.code) for f in found}
+    explained: dict[str, str] = {}
+    for effect in found:
+        # a note explains nothing worse than itself; of two that could cause each
+        # other, the one with the earlier onset is the cause
+        causes = [
+            f
+            for f in found
+            if effect.code in reach[f.code]
+            and f.code != effect.code
+            and (f.severity is not Severity.NOTE or effect.severity is Severity.NOTE)
+            and not (f.code in reach[effect.code] and effect.since_step <= f.since_step)
+        ]
+        if causes:
+            explained[effect.code] = min(causes, key=weight).code
+    roots = sorted((f for f in found if f.code not in explained), key=weight)
+    ordered: list[Finding] = []
+    for root in roots:
+        under = [f for f in found if _root_of(f.code, explained) == root.code]
+        ordered += [root, *sorted((f for f in under if f is not root), key=weight)]
+    return ordered, explained
+
+
+def _effects(code: str) -> frozenset[str]:
+    """All codes that a code can cause, at any number of removes."""
+    seen: set[str] = set()
+    front = list(CAUSES.get(code, ()))
+    while front:
+        effect = front.pop()
+        if effect not in seen:
+            seen.add(effect)
+            front += CAUSES.get(effect, ())
+    return frozenset(seen)
+
+
+def _root_of(code: str, explained: dict[str, str]) -> str:
+    seen = {code}
+    while code in explained and explained[code] not in seen:
+        code = explained[code]
+        seen.add(code)
+    return code
+
+
+def _prescribe(findings: Sequence[Finding], trace: Trace) -> list[Prescription]:
+    """Ask each remedy about each finding that it treats."""
+    proposals = (
+        remedy().prescribe(finding, trace)
+        for finding in findings
+        for remedy in REMEDIES
+        if finding.code in remedy.treats
+    )
+    return [p for p in proposals if p is not None]
+
+
+def _about_the_record(trace: Trace) -> list[str]:
+    """What a reader should know about the record itself."""
+    hidden = [f"hidden from view: {reason}" for reason in trace.setup.hidden]
+    blind = [f"{n.site} {n.text}" for n in trace.notes("blind")]
+    cost = [n.text for n in trace.notes("cost")[-1:]]
+    end = [n.text for n in trace.notes("end")[-1:]]
+    damage = [f"damaged record: {line}" for line in trace.damage]
+    return [*hidden, *dict.fromkeys(blind), *damage, *cost, *end]

@@ -1,0 +1,54 @@
+"""The nouns of reluctant: plain, frozen, serializable, torch-free.
+
+Every arrow in the pipeline is a function from one of these records to another.
+"""
+
+from reluctant.records._diagnosis import Check, Diagnosis
+from reluctant.records._errors import ReluctantError, TraceError, UsageError
+from reluctant.records._finding import Confidence, Evidence, Finding, Severity
+from reluctant.records._prescription import (
+    AddParameters,
+    Change,
+    ClipGradNorm,
+    EditSource,
+    Prescription,
+    Reinitialize,
+    ScaleLearningRate,
+    SwapActivation,
+)
+from reluctant.records._reading import Note, Quantity, Reading, Value
+from reluctant.records._setup import Group, Layer, Loss, Module, Parameter, Setup
+from reluctant.records._trace import Series, Trace, UnitSeries
+
+__all__ = [
+    "AddParameters",
+    "Change",
+    "Check",
+    "ClipGradNorm",
+    "Confidence",
+    "Diagnosis",
+    "EditSource",
+    "Evidence",
+    "Finding",
+    "Group",
+    "Layer",
+    "Loss",
+    "Module",
+    "Note",
+    "Parameter",
+    "Prescription",
+    "Quantity",
+    "Reading",
+    "Reinitialize",
+    "ReluctantError",
+    "ScaleLearningRate",
+    "Series",
+    "Setup",
+    "Severity",
+    "SwapActivation",
+    "Trace",
+    "TraceError",
+    "UnitSeries",
+    "UsageError",
+    "Value",
+]

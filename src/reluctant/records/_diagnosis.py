@@ -1,0 +1,64 @@
+"""What was concluded from a trace, and what could not be looked at."""
+
+from typing import Literal
+
+import msgspec
+
+from reluctant.records._finding import Finding, Severity
+from reluctant.records._prescription import Prescription
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What became of one rule. `blind` is not `clear`: silence is not health.
+
+    Attributes:
+        code: The rule's code.
+        name: The rule's name.
+        outcome: `"clear"` only where the rule had enough to look at.
+        reason: What it lacked, or how it broke; empty for found and clear.
+    """
+
+    code: str
+    name: str
+    outcome: Literal["found", "clear", "blind", "broken"]
+    reason: str = ""
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """One headline, what follows from it, and for every rule whether it could look.
+
+    Attributes:
+        findings: In causal order: the root cause first, then what it explains, then
+            what stands beside it.
+        explained: Code of a finding to the code of the finding that explains it.
+        checks: One for each rule that was asked, in the order of codes.
+        prescriptions: In the order of the findings.
+        step: The last step that was looked at; -1 for an empty trace.
+        training: What the user calls the model.
+        notes: What a reader should know about the record itself: what was hidden from
+            view, damage, what watching cost.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    explained: dict[str, str] = {}
+    checks: tuple[Check, ...] = ()
+    prescriptions: tuple[Prescription, ...] = ()
+    step: int = -1
+    training: str = "model"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def root(self) -> Finding | None:
+        """The headline: the first finding, unless all that was found are notes."""
+        first = self.findings[0] if self.findings else None
+        return first if first and first.severity is not Severity.NOTE else None
+
+    @property
+    def ruled_out(self) -> tuple[Check, ...]:
+        """The rules that looked and saw nothing."""
+        return tuple(c for c in self.checks if c.outcome == "clear")
+
+    @property
+    def blind(self) -> tuple[Check, ...]:
+        """The rules that could not look, or broke."""
+        return tuple(c for c in self.checks if c.outcome in ("blind", "broken"))

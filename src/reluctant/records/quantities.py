@@ -1,0 +1,117 @@
+"""Every quantity that reluctant measures, one constant each, sorted by name."""
+
+from reluctant.records._reading import Quantity
+
+BATCH_SAMPLES = Quantity(
+    "batch_samples",
+    "1",
+    "run",
+    "samples that the model saw in training mode in one sampled step",
+)
+FIRING_RATE = Quantity(
+    "firing_rate",
+    "1",
+    "unit",
+    "share of positions (samples × space) with a pre-activation > 0, one sampled step",
+)
+GRAD_KEPT = Quantity(
+    "grad_kept",
+    "1",
+    "run",
+    "1 if the last step's gradients were still there when backward() began, else 0",
+)
+GRAD_NONFINITE = Quantity(
+    "grad_nonfinite", "1", "param", "share of gradient entries that are nan or inf"
+)
+GRAD_REACHED = Quantity(
+    "grad_reached",
+    "1",
+    "unit",
+    "1 if the unit's bias got any non-zero gradient in the steps since the last reading",
+)
+GRAD_RMS = Quantity(
+    "grad_rms",
+    "loss/param",
+    "param",
+    "sqrt(mean(g²)) over a parameter's entries, as the optimizer saw it",
+)
+LEARNING_RATE = Quantity(
+    "learning_rate",
+    "1",
+    "group",
+    "a parameter group's lr; read when it changes, holds until then",
+)
+LOSS = Quantity(
+    "loss", "loss", "run", "sum of the losses whose backward() this step applied"
+)
+OUTPUT_MAX = Quantity(
+    "output_max", "1", "run", "largest entry of the tensor that the loss received"
+)
+OUTPUT_MEAN = Quantity("output_mean", "1", "output", "mean over samples of each output")
+OUTPUT_MIN = Quantity(
+    "output_min", "1", "run", "smallest entry of the tensor that the loss received"
+)
+OUTPUT_SQUARE = Quantity(
+    "output_square", "1", "output", "mean over samples of each output's square"
+)
+OUTPUT_VARIATION = Quantity(
+    "output_variation",
+    "1",
+    "run",
+    "variance of the outputs between samples over their mean square, over all outputs",
+)
+PREACT_MAX = Quantity(
+    "preact_max", "1", "unit", "largest pre-activation of the unit in one sampled step"
+)
+PREACT_RMS = Quantity(
+    "preact_rms",
+    "1",
+    "layer",
+    "sqrt(mean(z²)) of what the layer's operation put out, one sampled step",
+)
+PREACT_VARIATION = Quantity(
+    "preact_variation",
+    "1",
+    "layer",
+    "variance of the pre-activations between samples over their mean square",
+)
+SATURATED = Quantity(
+    "saturated",
+    "1",
+    "unit",
+    "share of positions where a bounded activation's slope is under 1 % of its largest",
+)
+SIGNAL_GRAD_RMS = Quantity(
+    "signal_grad_rms",
+    "loss",
+    "layer",
+    "sqrt(mean((∂loss/∂z)²)) at what the layer's operation put out",
+)
+STEP_CURVATURE = Quantity(
+    "step_curvature",
+    "loss",
+    "run",
+    "uᵀHu for the update u that is subtracted and H of the same batch's loss",
+)
+STEP_GAIN = Quantity(
+    "step_gain",
+    "loss",
+    "run",
+    "gᵀu for the update u that is subtracted and g of the same batch's loss",
+)
+TARGET_COUNT = Quantity(
+    "target_count", "1", "output", "samples of each class in the batch"
+)
+TARGET_MAX = Quantity("target_max", "1", "run", "largest target")
+TARGET_MEAN = Quantity("target_mean", "1", "output", "mean over samples of each target")
+TARGET_MIN = Quantity("target_min", "1", "run", "smallest target")
+TARGET_SQUARE = Quantity(
+    "target_square", "1", "output", "mean over samples of each target's square"
+)
+UPDATE_RATIO = Quantity(
+    "update_ratio", "1", "param", "‖p_after − p_before‖ / ‖p_before‖"
+)
+UPDATE_RMS = Quantity(
+    "update_rms", "param", "param", "sqrt(mean((p_after − p_before)²)) of one step"
+)
+WEIGHT_RMS = Quantity("weight_rms", "param", "param", "sqrt(mean(p²)) before the step")

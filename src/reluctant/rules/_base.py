@@ -1,0 +1,80 @@
+"""What every rule is."""
+
+import abc
+import re
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal, final
+
+from reluctant.records import (
+    Confidence,
+    Evidence,
+    Finding,
+    Quantity,
+    Severity,
+    Trace,
+)
+
+
+class Blind(Exception):
+    """Raised by a rule that cannot judge yet; the message says what it lacks."""
+
+
+class Rule(abc.ABC):
+    """A question asked of a trace.
+
+    A concrete rule is a frozen dataclass: its fields are its options, its docstring is
+    its manual page, and `check` is a pure function of the trace.
+    """
+
+    code: ClassVar[str]
+    severity: ClassVar[Severity]
+    status: ClassVar[Literal["preview", "stable", "retired"]] = "preview"
+    since: ClassVar[str]
+    needs: ClassVar[tuple[Quantity, ...]]
+
+    @abc.abstractmethod
+    def check(self, trace: Trace) -> Iterator[Finding]:
+        """Yield one finding for each problem, however many sites it shows at.
+
+        Raises:
+            Blind: If there is too little in the trace to judge.
+        """
+
+    @classmethod
+    @final
+    def name(cls) -> str:
+        """The class name in kebab-case: the problem, never the cure."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+
+    @final
+    def finding(
+        self,
+        message: str,
+        *,
+        evidence: tuple[Evidence, ...],
+        since_step: int,
+        severity: Severity | None = None,
+        confidence: Confidence = Confidence.HIGH,
+        units: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Finding:
+        """Build a finding; its code, name and sites follow.
+
+        Args:
+            message: One clause with the numbers: where, what, against what, since when.
+            evidence: Worst first; its sites are the finding's sites.
+            since_step: The first step at which the problem was there.
+            severity: The rule's own if left out.
+            confidence: How sure the rule is.
+            units: Ids of the units concerned, by site.
+        """
+        return Finding(
+            code=self.code,
+            name=self.name(),
+            severity=severity or self.severity,
+            confidence=confidence,
+            message=message,
+            sites=tuple(dict.fromkeys(e.site for e in evidence)),
+            units=dict(units or {}),
+            since_step=since_step,
+            evidence=evidence,
+        )

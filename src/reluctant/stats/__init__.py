@@ -1,0 +1,1 @@
+"""Pure functions from arrays to numbers. Depends on numpy alone."""
