@@ -1,0 +1,74 @@
+"""The diagnosis for other programs; `docs/json.md` documents every key."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from reluctant.records import Check, Diagnosis, Finding
+from reluctant.report._page import PLAIN, Page, worst_first
+
+SCHEMA = "reluctant.diagnosis/1"
+
+
+def render(diagnoses: Sequence[Diagnosis], *, page: Page = PLAIN) -> str:
+    """Render one JSON document, in ASCII; nan and ±inf are strings in it.
+
+    Args:
+        diagnoses: One for each training. The document is that of the training with
+            the worst root cause; under `"trainings"` are all of them, in this order.
+        page: Not looked at: the document is the same on any page.
+    """
+    del page  # every format takes one
+    worst = worst_first(diagnoses)[0] if diagnoses else None
+    document = _document(worst) if worst else _document(Diagnosis(), training=None)
+    document["trainings"] = [_document(d) for d in diagnoses]
+    return json.dumps(_plain(document), indent=2, allow_nan=False) + "\n"
+
+
+def _document(diagnosis: Diagnosis, **known: Any) -> dict[str, Any]:
+    d = diagnosis
+    return {
+        "schema": SCHEMA,
+        "training": d.training,
+        "last_step": d.step,
+        "root": _finding(d.root, d) if d.root else None,
+        "findings": [_finding(finding, d) for finding in d.findings],
+        "ruled_out": [_check(check) for check in d.ruled_out],
+        "blind": [{**_check(c), "outcome": c.outcome} for c in d.blind],
+        "prescriptions": [msgspec.to_builtins(p) for p in d.prescriptions],
+        "notes": list(d.notes),
+        **known,
+    }
+
+
+def _finding(finding: Finding, diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity.value,
+        "confidence": finding.confidence.value,
+        "sites": list(finding.sites),
+        "units": {site: list(ids) for site, ids in finding.units.items()},
+        "since_step": finding.since_step,
+        "message": finding.message,
+        "evidence": [msgspec.structs.asdict(e) for e in finding.evidence],
+        "explained_by": diagnosis.explained.get(finding.code),
+    }
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {"code": check.code, "name": check.name, "reason": check.reason}
+
+
+def _plain(value: Any) -> Any:
+    """The same with "nan", "inf" and "-inf" for the numbers that JSON lacks."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    return value
