@@ -15,7 +15,9 @@ found that way must have both checksums right before it is believed.
 """
 
 import mmap
+import os
 import struct
+import weakref
 import zlib
 from array import array
 from io import BufferedWriter
@@ -29,6 +31,7 @@ HEADER = NAME + struct.pack("<I", VERSION)
 MARKER = b"\xf5\x52"
 _HEAD = struct.Struct("<2sIII")
 _FRONT = struct.Struct("<2sII")
+_BUFFER = 8192  # bytes that wait at most: what SIGKILL can take
 
 
 def pack(payload: bytes) -> bytes:
@@ -40,6 +43,9 @@ def pack(payload: bytes) -> bytes:
 class FrameWriter:
     """Appends frames to a new file.
 
+    Frames wait in a buffer of our own, not of the file: a forked process inherits
+    both, and would write what waits a second time when it ends.
+
     Args:
         path: The file; its folder must exist.
 
@@ -49,21 +55,37 @@ class FrameWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        path.unlink(missing_ok=True)  # who reads an older run here keeps it whole
         self._file: BufferedWriter = path.open("wb")
-        self._file.write(HEADER)
-        self._file.flush()
+        self._waiting = bytearray(HEADER)
+        self._process = os.getpid()
+        self.close = weakref.finalize(  # closing twice is closing once
+            self, _close, self._file, self._waiting, self._process
+        )
+        self.flush()
 
     def append(self, payload: bytes) -> None:
         """Write one frame into the buffer."""
-        self._file.write(pack(payload))
+        if os.getpid() == self._process:
+            self._waiting += pack(payload)
+            if len(self._waiting) >= _BUFFER:
+                self.flush()
 
     def flush(self) -> None:
         """Hand the buffer to the operating system: what was appended outlives us."""
-        self._file.flush()
+        _flush(self._file, self._waiting, self._process)
 
-    def close(self) -> None:
-        """Flush and close; closing twice is closing once."""
-        self._file.close()
+
+def _flush(file: BufferedWriter, waiting: bytearray, process: int) -> None:
+    if os.getpid() == process:
+        file.write(waiting)
+        waiting.clear()
+        file.flush()
+
+
+def _close(file: BufferedWriter, waiting: bytearray, process: int) -> None:
+    _flush(file, waiting, process)
+    file.close()
 
 
 class FrameFile:
@@ -73,11 +95,16 @@ class FrameFile:
         path: A file that `FrameWriter` wrote, or as much of it as there is.
 
     Raises:
-        TraceError: If the file is of another kind or version.
+        TraceError: If it is a folder, or a file of another kind or version.
         OSError: If it cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
+        if path.is_dir():
+            raise TraceError(
+                f"{path} is a folder, but a trace is one file: give the .trace file "
+                f"inside it."
+            )
         self.path = path
         self.damage: list[str] = []
         self._starts = array("Q")
@@ -130,11 +157,14 @@ class FrameFile:
         while at < size:
             if at + head <= size:
                 marker, length, _, check = unpack(data, at)
-                if marker == MARKER and crc(data[at : at + 10]) == check:
-                    if at + head + length > size:
-                        break
+                behind = at + head + length
+                if (
+                    marker == MARKER
+                    and behind <= size
+                    and crc(data[at : at + 10]) == check
+                ):
                     self._starts.append(at)
-                    at += head + length
+                    at = behind
                     continue
             behind = self._next_frame(at + 1)
             if behind < 0:
