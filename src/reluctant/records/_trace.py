@@ -1,6 +1,7 @@
 """A recorded run: an append-only list of readings, the same live and on disk."""
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,7 +85,7 @@ class Trace:
         self._columns: dict[tuple[str, str], _Column] = {}
         self._setups: list[tuple[int, Setup]] = []
         self._notes: list[Note] = []
-        self._last = -1
+        self._steps = array("q")  # that have readings, increasing
         self._limit: int | None = None
         self._file: FrameFile | None = None
         self._damage: list[str] = []
@@ -104,13 +105,15 @@ class Trace:
             step: Not lower than any step before it.
             rows: (quantity name, site, value). An array must have one axis.
         """
-        self._take(step, rows)
+        self._load()
+        self._take(step, [(q, s, _own(v)) for q, s, v in rows])
         if self._writer:
             body = [(q, s, _plain(v)) for q, s, v in rows]
             self._writer.append(_encoder.encode((_READINGS, step, body)))
 
     def note(self, note: Note) -> None:
         """Append a fact that is no number."""
+        self._load()
         self._notes.append(note)
         if self._writer:
             fields = (_NOTE, note.step, note.topic, note.site, note.text)
@@ -118,6 +121,7 @@ class Trace:
 
     def describe(self, step: int, setup: Setup) -> None:
         """Append what is known of the training from this step on."""
+        self._load()
         self._setups.append((step, setup))
         if self._writer:
             self._writer.append(_encoder.encode((_SETUP, step, setup)))
@@ -154,7 +158,9 @@ class Trace:
     def last_step(self) -> int:
         """The last step with a reading; -1 if there is none."""
         self._load()
-        return self._last if self._limit is None else min(self._last, self._limit)
+        steps, limit = self._steps, self._limit
+        count = len(steps) if limit is None else bisect_right(steps, limit)
+        return steps[count - 1] if count else -1
 
     def notes(self, topic: str = "") -> tuple[Note, ...]:
         """Facts of one topic, or all, in the order in which they were noted."""
@@ -170,7 +176,7 @@ class Trace:
         self._load()
         view = Trace()
         view._columns, view._setups = self._columns, self._setups
-        view._notes, view._damage, view._last = self._notes, self._damage, self._last
+        view._notes, view._damage, view._steps = self._notes, self._damage, self._steps
         view._limit = step if self._limit is None else min(step, self._limit)
         return view
 
@@ -283,8 +289,9 @@ class Trace:
 
     # --- columns
 
-    def _take(self, step: int, rows: Iterable[Sequence[Any]]) -> None:
-        self._last = max(self._last, step)
+    def _take(self, step: int, rows: Sequence[Sequence[Any]]) -> None:
+        if rows and (not self._steps or step > self._steps[-1]):
+            self._steps.append(step)
         columns = self._columns
         for name, site, value in rows:
             column = columns.get((name, site))
@@ -300,6 +307,11 @@ class Trace:
         if self._limit is None:
             return len(steps)
         return int(np.searchsorted(steps, self._limit, side="right"))
+
+
+def _own(value: Value) -> Value:
+    """A copy of an array: its owner may write into it, or it pins a larger one."""
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def _plain(value: Value) -> float | msgspec.msgpack.Ext:
