@@ -2,9 +2,11 @@ import json
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
-from diagnoses import CASES, CLEAR, CONSTANT, EMPTY, HOSTILE, NOTE_ONLY, SICK
+from diagnoses import CASES, CLEAR, CONSTANT, EMPTY, HOSTILE, LOWER, NOTE_ONLY, SICK
+from reluctant.records import ScaleLearningRate
 from reluctant.report.json import SCHEMA, render
 
 KEYS = {"schema", "root", "findings", "ruled_out", "blind", "prescriptions"}
@@ -86,3 +88,25 @@ def test_changes_carry_their_kind() -> None:
         "ScaleLearningRate",
         "EditSource",
     ]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    evidence = msgspec.structs.replace(
+        CONSTANT.evidence[0], step=np.int64(3), value=np.float32("nan")
+    )
+    finding = msgspec.structs.replace(
+        CONSTANT, since_step=np.int64(7), evidence=(evidence,)
+    )
+    cure = msgspec.structs.replace(LOWER, changes=(ScaleLearningRate(np.float32(0.5)),))
+    d = msgspec.structs.replace(SICK, findings=(finding,), prescriptions=(cure,))
+    document = strict(render([d]))
+    assert document["root"]["since_step"] == 7
+    assert document["root"]["evidence"][0] | {"note": ""} == {
+        "quantity": "loss",
+        "site": "",
+        "step": 3,
+        "value": "nan",
+        "limit": "-inf",
+        "note": "",
+    }
+    assert document["prescriptions"][0]["changes"][0]["factor"] == 0.5

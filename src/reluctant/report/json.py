@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from reluctant.records import Check, Diagnosis, Finding
 from reluctant.report._page import PLAIN, Page, worst_first
@@ -38,7 +39,7 @@ def _document(diagnosis: Diagnosis, **known: Any) -> dict[str, Any]:
         "findings": [_finding(finding, d) for finding in d.findings],
         "ruled_out": [_check(check) for check in d.ruled_out],
         "blind": [{**_check(c), "outcome": c.outcome} for c in d.blind],
-        "prescriptions": [msgspec.to_builtins(p) for p in d.prescriptions],
+        "prescriptions": [_builtins(p) for p in d.prescriptions],
         "notes": list(d.notes),
         **known,
     }
@@ -63,8 +64,14 @@ def _check(check: Check) -> dict[str, Any]:
     return {"code": check.code, "name": check.name, "reason": check.reason}
 
 
+def _builtins(record: msgspec.Struct) -> Any:
+    return msgspec.to_builtins(record, enc_hook=_plain)  # the hook sees numpy's numbers
+
+
 def _plain(value: Any) -> Any:
     """The same with "nan", "inf" and "-inf" for the numbers that JSON lacks."""
+    if isinstance(value, np.generic):
+        return _plain(value.item())
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
