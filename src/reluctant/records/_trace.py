@@ -137,6 +137,10 @@ class Trace:
             self._writer.close()
             self._writer = None
 
+    def abandon(self) -> None:
+        """Write no more, though the file cannot even be flushed; memory goes on."""
+        self._writer = None
+
     # --- reading
 
     @property

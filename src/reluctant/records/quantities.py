@@ -27,7 +27,7 @@ GRAD_REACHED = Quantity(
     "grad_reached",
     "1",
     "unit",
-    "1 if the unit's bias got any non-zero gradient in the steps since the last reading",
+    "1 if the unit's bias got any non-zero gradient in the last reach_steps steps",
 )
 GRAD_RMS = Quantity(
     "grad_rms",
@@ -74,6 +74,9 @@ PREACT_VARIATION = Quantity(
     "1",
     "layer",
     "variance of the pre-activations between samples over their mean square",
+)
+REACH_STEPS = Quantity(
+    "reach_steps", "step", "run", "steps that this reading of grad_reached covers"
 )
 SATURATED = Quantity(
     "saturated",

@@ -1,0 +1,264 @@
+"""Read a forward pass as it runs: every layer and activation, module or function.
+
+On a sampled step a `TorchFunctionMode` stands around the outermost call of the watched
+model. It sees `nn.ReLU`, `F.relu`, `torch.relu`, `x.relu()` and `clamp` alike, passes
+every call on untouched, and reads the result. Nothing is registered on the user's
+modules: what is pickled, copied or saved during training stays what it would have been.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
+from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
+
+from reluctant.live._graph import Owner, owner_of
+
+MOST_REPEATS = 4  # passes of one shared layer that are told apart within a step
+
+_LAYERS = {
+    F.linear: "linear", torch.addmm: "linear", torch.matmul: "linear",
+    torch.mm: "linear", Tensor.matmul: "linear", Tensor.mm: "linear",
+    Tensor.__matmul__: "linear", Tensor.__rmatmul__: "linear",
+    F.bilinear: "bilinear", F.conv1d: "conv1d", F.conv2d: "conv2d",
+    F.conv3d: "conv3d", F.conv_transpose1d: "conv_transpose1d",
+    F.conv_transpose2d: "conv_transpose2d", F.conv_transpose3d: "conv_transpose3d",
+    F.batch_norm: "batch_norm", F.layer_norm: "layer_norm", F.group_norm: "group_norm",
+    F.instance_norm: "instance_norm", F.rms_norm: "rms_norm",
+}  # fmt: skip
+_ACTIVATIONS = {
+    F.relu: "relu", torch.relu: "relu", Tensor.relu: "relu", torch.relu_: "relu",
+    Tensor.relu_: "relu", F.relu6: "relu6", F.leaky_relu: "leaky_relu",
+    F.prelu: "prelu", torch.prelu: "prelu", F.rrelu: "leaky_relu", F.elu: "elu",
+    F.selu: "elu", F.celu: "elu", F.gelu: "gelu", F.silu: "silu", F.mish: "mish",
+    F.softplus: "softplus", F.sigmoid: "sigmoid", torch.sigmoid: "sigmoid",
+    Tensor.sigmoid: "sigmoid", Tensor.sigmoid_: "sigmoid", F.tanh: "tanh",
+    torch.tanh: "tanh", Tensor.tanh: "tanh", Tensor.tanh_: "tanh",
+    F.hardtanh: "hardtanh", F.hardsigmoid: "hardsigmoid", F.hardswish: "hardswish",
+    F.threshold: "threshold", torch.clamp: "clamp", Tensor.clamp: "clamp",
+    Tensor.clamp_: "clamp", torch.clamp_min: "clamp", Tensor.clamp_min: "clamp",
+    Tensor.clip: "clamp", torch.clip: "clamp", torch.maximum: "clamp",
+    F.logsigmoid: "log-sigmoid",
+}  # fmt: skip
+_CHANNELS = ("conv", "batch_norm", "group_norm", "instance_norm")
+_DEFAULT_SLOPE = 0.01
+
+
+class Pass(NamedTuple):
+    """One layer or activation as it ran.
+
+    Attributes:
+        owner: The layer; an activation belongs to the layer that it follows.
+        site: The owner's site, with `#2` and so on for repeated passes.
+        tensor: The layer's output, or what the activation received; not detached.
+        unit_axis: Never negative.
+        activation: `""` for a layer.
+        slope: Negative slope of a leaky activation.
+    """
+
+    owner: Owner
+    site: str
+    tensor: Tensor
+    unit_axis: int
+    activation: str = ""
+    slope: float = 0.0
+
+
+class ForwardTap:
+    """Armed for one step at a time; calls back for what runs within the model.
+
+    Args:
+        modules: The modules that count as the model.
+        names: Parameter names by `id`.
+        on_layer: Called with each layer's output.
+        on_activation: Called with each activation's input.
+        on_output: Called with each outermost call's inputs and output.
+        on_compiled: Called once if the model turns out to be compiled: then there is
+            nothing to see, and looking would make it compile again.
+        on_error: Called once if a look fails; no further look is taken.
+    """
+
+    def __init__(
+        self,
+        modules: list[nn.Module],
+        names: dict[int, str],
+        *,
+        on_layer: Callable[[Pass], None],
+        on_activation: Callable[[Pass], None],
+        on_output: Callable[[nn.Module, Any, Any], None],
+        on_compiled: Callable[[str], None],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._modules = {id(m) for m in modules}
+        self._roots = modules[:1]
+        self.names = names
+        self.on_layer, self.on_activation = on_layer, on_activation
+        self._on_output, self._on_compiled = on_output, on_compiled
+        self._on_error = on_error
+        self.failed = False
+        self._handles: list[RemovableHandle] = []
+        self._depth = 0
+        self._thread = 0
+        self._done: set[int] = set()
+        self._mode: _Mode | None = None
+        self.wants_training: bool | None = None
+
+    @property
+    def armed(self) -> bool:
+        """Whether the next forward pass is read."""
+        return bool(self._handles)
+
+    def arm(self) -> None:
+        """Read the next forward pass. Does nothing for a compiled model."""
+        if self._handles or self.failed:
+            return
+        self._done.clear()
+        if reason := compiled(self._roots):
+            self._on_compiled(reason)
+            return
+        self._handles = [
+            register_module_forward_pre_hook(self._enter),
+            register_module_forward_hook(self._leave, always_call=True),
+        ]
+
+    def disarm(self) -> None:
+        """Take every hook away."""
+        if self._depth:  # a pass is under way: `_leave` must still close the mode
+            return
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def fail(self, error: Exception) -> None:
+        """Take no further look, and say why, once."""
+        if not self.failed:
+            self.failed = True
+            self._on_error(error)
+
+    # A hook must return None: anything else would replace the user's inputs.
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        me = threading.get_ident()
+        if self._depth:
+            if me == self._thread and self._mode is not None:
+                self._depth += 1
+            return
+        if id(module) not in self._modules or not torch.is_grad_enabled():
+            return
+        if self.wants_training is not None and module.training != self.wants_training:
+            return
+        if id(module) in self._done:
+            return
+        if reason := compiled([module]):
+            self._on_compiled(reason)
+            return
+        self._done.add(id(module))
+        self._thread, self._depth = me, 1
+        self._mode = _Mode(self)
+        self._mode.__enter__()
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if not self._depth or threading.get_ident() != self._thread:
+            return
+        self._depth -= 1
+        if self._depth == 0 and self._mode is not None:
+            mode, self._mode = self._mode, None
+            mode.__exit__(None, None, None)
+            if output is not None:
+                self._on_output(module, args, output)
+
+
+class _Mode(TorchFunctionMode):
+    """Passes every torch function on, and looks at what layers and activations see."""
+
+    def __init__(self, tap: ForwardTap) -> None:
+        super().__init__()
+        self._tap = tap
+        self._counts: dict[tuple[str, bool], int] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        activation = _ACTIVATIONS.get(func)
+        if activation:
+            self._guarded(self._before_activation, activation, args, kwargs)
+        output = func(*args, **kwargs)
+        if func in _LAYERS:
+            self._guarded(self._after_layer, _LAYERS[func], output)
+        return output
+
+    def _guarded(self, look: Callable[..., None], *what: Any) -> None:
+        if self._tap.failed:
+            return
+        try:
+            look(*what)
+        except Exception as error:  # the user's forward pass goes on, unlooked at
+            self._tap.fail(error)
+
+    def _after_layer(self, operation: str, output: Any) -> None:
+        if not isinstance(output, Tensor) or output.grad_fn is None:
+            return
+        owner = owner_of(output.grad_fn, self._tap.names)
+        if owner is None:
+            return
+        site = self._site(owner.site, is_layer=True)
+        if site:
+            owner = owner._replace(operation=operation)
+            axis = 1 if operation.startswith(_CHANNELS) else -1
+            axis = axis % output.ndim if output.ndim else 0
+            self._tap.on_layer(Pass(owner, site, output, axis))
+
+    def _before_activation(self, kind: str, args: Any, kwargs: Any) -> None:
+        x = args[0] if args else kwargs.get("input")
+        if not isinstance(x, Tensor) or x.grad_fn is None or x.ndim == 0:
+            return
+        if kind == "clamp" and not _is_rectifier(args, kwargs):
+            return
+        owner = owner_of(x.grad_fn, self._tap.names)
+        if owner is None:
+            return
+        site = self._site(owner.site, is_layer=False)
+        if site:
+            axis = owner.unit_axis if x.ndim > 1 else -1
+            slope = 0.0
+            if kind == "leaky_relu":
+                given = args[1] if len(args) > 1 else kwargs.get("negative_slope")
+                slope = float(given) if isinstance(given, float) else _DEFAULT_SLOPE
+            self._tap.on_activation(Pass(owner, site, x, axis % x.ndim, kind, slope))
+
+    def _site(self, site: str, *, is_layer: bool) -> str:
+        """The site, numbered where a layer runs more than once; `""` for too many."""
+        count = self._counts[site, is_layer] = self._counts.get((site, is_layer), 0) + 1
+        if count > MOST_REPEATS:
+            return ""
+        return site if count == 1 else f"{site}#{count}"
+
+
+def _is_rectifier(args: Any, kwargs: Any) -> bool:
+    """Whether a clamp or maximum cuts at 0 from below."""
+    low = args[1] if len(args) > 1 else kwargs.get("min", kwargs.get("other"))
+    if isinstance(low, Tensor):
+        return low.numel() == 1 and not low.requires_grad and bool(low == 0)
+    return isinstance(low, int | float) and low == 0
+
+
+def compiled(modules: list[nn.Module]) -> str:
+    """Why a forward pass cannot be read, or `""`."""
+    for root in modules:
+        if isinstance(root, torch.jit.ScriptModule):
+            return "torch.jit"
+        for module in root.modules():
+            if (
+                type(module).__name__ == "OptimizedModule"
+                or getattr(module, "_compiled_call_impl", None) is not None
+            ):
+                return "torch.compile"
+    return ""

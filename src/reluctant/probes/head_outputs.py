@@ -1,0 +1,91 @@
+"""What the loss receives: outputs against targets."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from reluctant.probes._base import HeadPass, HeadProbe, Measurement, widest
+from reluctant.records.quantities import (
+    OUTPUT_MAX,
+    OUTPUT_MEAN,
+    OUTPUT_MIN,
+    OUTPUT_SQUARE,
+    OUTPUT_VARIATION,
+    TARGET_COUNT,
+    TARGET_MAX,
+    TARGET_MEAN,
+    TARGET_MIN,
+    TARGET_SQUARE,
+)
+
+
+@dataclass(frozen=True)
+class HeadOutputs(HeadProbe):
+    """Measures outputs and targets, by output and over all.
+
+    Means and mean squares are recorded apart, so that a rule can pool them over steps:
+    a batch of one sample has no variance of its own.
+
+    Cost: a few passes over the outputs.
+
+    Attributes:
+        most_outputs: Heads wider than this are measured over all outputs only.
+    """
+
+    most_outputs: int = 4096
+
+    yields = (
+        OUTPUT_MIN,
+        OUTPUT_MAX,
+        OUTPUT_MEAN,
+        OUTPUT_SQUARE,
+        OUTPUT_VARIATION,
+        TARGET_MIN,
+        TARGET_MAX,
+        TARGET_MEAN,
+        TARGET_SQUARE,
+        TARGET_COUNT,
+    )
+
+    def read(self, head: HeadPass) -> Iterator[Measurement]:
+        """Yield what can be had of outputs and targets."""
+        width = 1
+        if head.outputs is not None and head.outputs.numel():
+            rows = _by_output(head.outputs, head.output_axis)
+            width = rows.shape[1]
+            yield Measurement(OUTPUT_MIN, "", rows.amin())
+            yield Measurement(OUTPUT_MAX, "", rows.amax())
+            mean, square = rows.mean(0), rows.square().mean(0)
+            if len(rows) > 1:
+                variance = (rows - mean).square().mean(0)
+                yield Measurement(OUTPUT_VARIATION, "", variance.sum() / square.sum())
+            if width <= self.most_outputs:
+                yield Measurement(OUTPUT_MEAN, "", mean)
+                yield Measurement(OUTPUT_SQUARE, "", square)
+        if head.targets is None or not head.targets.numel():
+            return
+        targets = head.targets
+        if not targets.is_floating_point():
+            ids = targets.reshape(-1)
+            ids = ids[(ids >= 0) & (ids < width)]  # ignore_index is no class
+            if 1 < width <= self.most_outputs:
+                # one comparison a class: bincount is not deterministic on a GPU
+                classes = torch.arange(width, device=ids.device)
+                counts = (ids[:, None] == classes).sum(0).double()
+                yield Measurement(TARGET_COUNT, "", counts)
+            return
+        rows = _by_output(targets, min(head.output_axis, targets.ndim - 1))
+        yield Measurement(TARGET_MIN, "", rows.amin())
+        yield Measurement(TARGET_MAX, "", rows.amax())
+        if rows.shape[1] <= self.most_outputs:
+            yield Measurement(TARGET_MEAN, "", rows.mean(0))
+            yield Measurement(TARGET_SQUARE, "", rows.square().mean(0))
+
+
+def _by_output(tensor: Tensor, axis: int) -> Tensor:
+    """Shape `(samples × space, outputs)`."""
+    if tensor.ndim < 2:
+        return widest(tensor).reshape(-1, 1)
+    return widest(tensor).movedim(axis, -1).reshape(-1, tensor.shape[axis])
