@@ -41,7 +41,7 @@ STEP = Finding(
     ),
 )
 DEAD = Finding(
-    code="UNT102",
+    code="UNT201",
     name="dead-output-unit",
     severity=Severity.ERROR,
     confidence=Confidence.HIGH,
@@ -73,7 +73,7 @@ CONSTANT = Finding(
     ),
 )
 FROZEN = Finding(
-    code="LOP102",
+    code="LOP201",
     name="parameter-not-in-optimizer",
     severity=Severity.WARNING,
     confidence=Confidence.HIGH,
@@ -99,7 +99,7 @@ LOWER = Prescription(
 )
 HAND_OVER = Prescription(
     remedy="hand-over-parameters",
-    cures="LOP102",
+    cures="LOP201",
     changes=(
         EditSource(
             before="torch.optim.SGD(net.head.parameters(), lr=0.1)",
@@ -113,7 +113,7 @@ HAND_OVER = Prescription(
 
 SICK = Diagnosis(
     findings=(STEP, DEAD, CONSTANT, FROZEN, UNSCALED),
-    explained={"UNT102": "STP101", "HED101": "UNT102"},
+    explained={"UNT201": "STP101", "HED101": "UNT201"},
     checks=(*_CLEAR, *(Check(f.code, f.name, "found") for f in (STEP, DEAD)), *_BLIND),
     prescriptions=(LOWER, HAND_OVER),
     step=1499,

@@ -69,7 +69,7 @@ def test_findings_on_the_way_go_to_stderr_the_report_to_stdout(
     reluctant: Call, live: Double
 ) -> None:
     done = reluctant("run", "train.py")
-    assert done.err.startswith("reluctant: Net: UNT102 dead-output-unit")
+    assert done.err.startswith("reluctant: Net: UNT201 dead-output-unit")
     assert "recorded in runs/x" in done.err
     assert done.out.startswith("a line of the script\nAutoencoder")
     assert "dead-output" not in done.out

@@ -9,7 +9,7 @@ from reluctant.report._page import PLAIN, Page, counts, printable, worst_first
 def line(finding: Finding, training: str) -> str:
     """One finding on one line, without the line break.
 
-    `MLP: UNT102 dead-output-unit [error, high confidence] since step 90: <message>`
+    `MLP: UNT201 dead-output-unit [error, high confidence] since step 90: <message>`
     """
     return (
         f"{printable(training)}: {finding.code} {finding.name} "
