@@ -84,7 +84,8 @@ def _index() -> str:
         ]
     lines += ["## Remedies", "", "| name | treats | what |", "|---|---|---|"]
     lines += [
-        f"| [{r.name()}]({r.name()}.md) | {', '.join(r.treats)} | {_cell(one_line(r))} |"
+        f"| [{r.name()}]({r.name()}.md) | {', '.join(r.treats)} "
+        f"| {_cell(one_line(r))} |"
         for r in REMEDIES
     ]
     return "\n".join(lines) + "\n"
@@ -96,7 +97,8 @@ def _quantities() -> str:
         f"| `{q.name}` | {q.unit} | {q.per} | {_cell(q.meaning)} |" for q in known
     )
     return (
-        "# Quantities\n\nEverything that is measured, and how to compute it by hand.\n\n"
+        "# Quantities\n\n"
+        "Everything that is measured, and how to compute it by hand.\n\n"
         f"| name | unit | one value per | meaning |\n|---|---|---|---|\n{rows}\n"
     )
 
