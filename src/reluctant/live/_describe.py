@@ -4,6 +4,7 @@ import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from reluctant.records import Group, Module, Parameter, Setup
 
 _WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 _PLAIN = (bool, int, float, str)
+Option: TypeAlias = float | bool | str | tuple[float, ...] | None
 
 
 def plain_name(name: str) -> str:
@@ -122,8 +124,8 @@ def _aliases(model: nn.Module | None, name: str, tensor: Tensor) -> tuple[str, .
     )
 
 
-def _options(group: Mapping[str, object]) -> dict[str, object]:
-    options: dict[str, object] = {}
+def _options(group: Mapping[str, object]) -> dict[str, Option]:
+    options: dict[str, Option] = {}
     for key, value in group.items():
         if key == "params":
             continue

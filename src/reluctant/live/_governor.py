@@ -25,7 +25,7 @@ class Governor:
         start_up_s: Seconds granted at the start, so that a short run is seen at all.
     """
 
-    def __init__(self, budget: float, *, start_up_s: float = 0.3) -> None:
+    def __init__(self, budget: float, *, start_up_s: float = 0.5) -> None:
         self.budget = budget
         self._start_up_s = start_up_s
         self._spent_s = self._light_s = self._deep_s = 0.0
@@ -49,12 +49,12 @@ class Governor:
             self._depth = 0
             self.charge(time.perf_counter() - start, deep=deep)
 
-    def charge(self, seconds: float, *, deep: bool) -> None:
-        """Book time that watching took."""
+    def charge(self, seconds: float, *, deep: bool | None = None) -> None:
+        """Book time that watching took, in depth, lightly, or for something else."""
         self._spent_s += seconds
         if deep:
             self._deep_s += seconds
-        else:
+        elif deep is not None:
             self._light_s += seconds
 
     def next_step(self, step: int) -> tuple[bool, bool]:

@@ -7,6 +7,7 @@ modules: what is pickled, copied or saved during training stays what it would ha
 """
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -103,6 +104,7 @@ class ForwardTap:
         self.on_layer, self.on_activation = on_layer, on_activation
         self._on_output, self._on_compiled = on_output, on_compiled
         self._on_error = on_error
+        self.forward_s = self._began = 0.0
         self.failed = False
         self._handles: list[RemovableHandle] = []
         self._depth = 0
@@ -137,6 +139,11 @@ class ForwardTap:
             handle.remove()
         self._handles = []
 
+    def block(self) -> None:
+        """Take no further look, for a reason that was already given."""
+        self.failed = True
+        self.disarm()
+
     def fail(self, error: Exception) -> None:
         """Take no further look, and say why, once."""
         if not self.failed:
@@ -161,8 +168,9 @@ class ForwardTap:
             return
         self._done.add(id(module))
         self._thread, self._depth = me, 1
+        self._began = time.perf_counter()
         self._mode = _Mode(self)
-        self._mode.__enter__()
+        self._mode.__enter__()  # type: ignore[no-untyped-call]
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if not self._depth or threading.get_ident() != self._thread:
@@ -170,7 +178,8 @@ class ForwardTap:
         self._depth -= 1
         if self._depth == 0 and self._mode is not None:
             mode, self._mode = self._mode, None
-            mode.__exit__(None, None, None)
+            self.forward_s = time.perf_counter() - self._began
+            mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             if output is not None:
                 self._on_output(module, args, output)
 

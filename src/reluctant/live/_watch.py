@@ -50,8 +50,9 @@ from reluctant.records.quantities import (
     STEP_GAIN,
 )
 
-_GAUGE_PASSES = 8  # a gauge costs about as much as this many steps, before one is timed
-_GAUGE_AT_ONCE = 5_000_000  # parameters up to which no timing is waited for
+_GAUGE_PASSES = 8  # a gauge costs about as much as this many forward passes
+_GAUGES_AT_FIRST = 8  # sampled steps that are all gauged; later ones now and then
+_GAUGE_EVERY = 3
 _MOST_OUTPUTS = 8  # tensors of the model's output that are kept until the loss is seen
 
 
@@ -74,7 +75,7 @@ class Watch:
         probes: Sequence[Probe],
         sink: Path | None,
         argv: tuple[str, ...] = (),
-        start_up_s: float = 0.3,
+        start_up_s: float = 0.5,
     ) -> None:
         self._model = weakref.ref(model) if model is not None else None
         self._parameters = parameters
@@ -115,6 +116,7 @@ class Watch:
         self._in_gauge = self._in_step = self._is_looked_at = False
         self._head_sites: tuple[str, ...] = ()
         self._origin_noted = False
+        self._deep_steps = self._judged_at = 0
         self._attached = True
         self._light, self._deep = self._governor.next_step(0)
         for optimizer in optimizers:
@@ -204,6 +206,7 @@ class Watch:
                 watch._guard("step", watch._after_step, optimizer)
 
         self._optimizers.append(weakref.ref(optimizer))
+        weakref.finalize(optimizer, _gone, me, id(optimizer))
         self._handles[id(optimizer)] = [
             optimizer.register_step_pre_hook(before),
             optimizer.register_step_post_hook(after),
@@ -215,6 +218,20 @@ class Watch:
         """Without an optimizer a step ends where the next backward begins."""
         if self._attached and not self._handles and self._backwards:
             self._guard("step", self._end_step)
+
+    @property
+    def is_between_samples(self) -> bool:
+        """Whether a sampled step has just been written: a good time to judge."""
+        return self._deep_steps != self._judged_at
+
+    def charge(self, seconds: float) -> None:
+        """Book time that was spent on this training's account."""
+        self._judged_at = self._deep_steps
+        self._governor.charge(seconds)
+
+    def blame(self, who: str, error: Exception) -> None:
+        """Note what failed around this training."""
+        self._go_blind(who, error)
 
     def end(self, how: str) -> None:
         """Note how the training ended."""
@@ -295,6 +312,11 @@ class Watch:
             )
 
     def _on_hidden(self, reason: str) -> None:
+        if reason == "torch.compile" or reason == "torch.jit":
+            # looking would make it compile again, and a compiled graph has no second
+            # derivative
+            self._tap.block()
+            self._note_blind("gauge", f"cannot look into {reason}")
         if reason not in self._setup.hidden:
             hidden = (*self._setup.hidden, reason)
             self._setup = msgspec.structs.replace(self._setup, hidden=hidden)
@@ -378,9 +400,12 @@ class Watch:
             return
         if self._recorder.is_blind("gauge"):
             return
-        known = self._gauge_s or self._governor.step_s * _GAUGE_PASSES
-        size = sum(p.numel() for p in self._parameters.values())
-        if not self._governor.affords(known) or (not known and size > _GAUGE_AT_ONCE):
+        if self._deep_steps > _GAUGES_AT_FIRST and self._deep_steps % _GAUGE_EVERY:
+            return
+        known = self._gauge_s or _GAUGE_PASSES * (
+            self._tap.forward_s or self._governor.step_s
+        )
+        if not self._governor.affords(known):
             return
         start = time.perf_counter()
         self._in_gauge = True
@@ -473,7 +498,11 @@ class Watch:
             self._rates = rates
             self._recorder.add(
                 [
-                    Measurement(LEARNING_RATE, f"group{i}", torch.tensor(rate).double())
+                    Measurement(
+                        LEARNING_RATE,
+                        f"group{i}",
+                        torch.tensor(rate, dtype=torch.float64),
+                    )
                     for i, rate in enumerate(rates)
                 ]
             )
@@ -516,6 +545,7 @@ class Watch:
                 ]
 
     def _end_deep_step(self) -> None:
+        self._deep_steps += 1
         if self._reached:
             steps = torch.tensor(float(self._reach_steps))
             self._recorder.add([Measurement(REACH_STEPS, "", steps)])
@@ -526,8 +556,9 @@ class Watch:
         self._reach_steps = 0
         for site, layer in self._layers.items():
             bias = self._parameters.get(layer.bias)
-            fits = bias is not None and bias.shape == (layer.units,)
-            if site not in self._reached and layer.activation and fits:
+            if bias is None or bias.shape != (layer.units,):
+                continue
+            if site not in self._reached and layer.activation:
                 reached = torch.zeros(layer.units, dtype=torch.bool, device=bias.device)
                 self._reached[site] = (bias, reached)
         layers = tuple(
@@ -631,13 +662,14 @@ def watch(
             f"model is {type(model).__name__}, but watch() reads a torch.nn.Module: "
             f"pass the network that is trained."
         )
-    optimizers = [optimizer] if isinstance(optimizer, Optimizer) else optimizer
-    if not isinstance(optimizers, Sequence) or not optimizers:
+    given = optimizer if isinstance(optimizer, Sequence) else [optimizer]
+    optimizers = [o for o in given if isinstance(o, Optimizer)]
+    if not given:
         raise UsageError(
             f"optimizer is {optimizers!r}, but watch() reads a torch.optim.Optimizer: "
             f"pass the one whose step() trains the model."
         )
-    for candidate in optimizers:
+    for candidate in given:
         if not isinstance(candidate, Optimizer):
             raise UsageError(
                 f"optimizer is {type(candidate).__name__}, but watch() reads a "
@@ -665,7 +697,7 @@ def watch(
     name = name or type(model).__name__
     return Watch(
         parameters,
-        list(optimizers),
+        optimizers,
         model=model,
         name=name,
         budget=budget,
@@ -684,6 +716,17 @@ def trace_path(record: Path, name: str) -> Path:
         number += 1
         path = record.with_stem(f"{record.stem}-{number}")
     return path
+
+
+def _gone(watch: "weakref.ref[Watch]", optimizer: int) -> None:
+    """An optimizer was garbage-collected: with the last one the training is over."""
+    me = watch()
+    if me is None or optimizer not in me._handles:
+        return
+    del me._handles[optimizer]
+    if not me._handles:
+        me.detach()
+        me._parameters.clear()  # they may be all that keeps a large model in memory
 
 
 def _pick(names: Sequence[str], parameters: dict[str, Tensor], *, bias: bool) -> str:

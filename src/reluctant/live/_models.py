@@ -1,0 +1,118 @@
+"""Which models are being trained, found from what an optimizer holds."""
+
+import gc
+import sys
+from collections.abc import Iterable
+from types import FrameType
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+def models_of(parameters: Iterable[Tensor]) -> list[nn.Module]:
+    """The outermost modules that hold the given tensors, fewest first.
+
+    Looks through all live objects once, tens of milliseconds; a module that is part of
+    another one is represented by that one.
+    """
+    wanted = {id(p) for p in parameters}
+    modules = [o for o in gc.get_objects() if issubclass(type(o), nn.Module)]
+    parents: dict[int, list[nn.Module]] = {}
+    for module in modules:
+        for child in module.__dict__.get("_modules", {}).values():
+            if child is not None:
+                parents.setdefault(id(child), []).append(module)
+    tops: dict[int, nn.Module] = {}
+    for module in modules:
+        own = module.__dict__.get("_parameters", {}).values()
+        if not any(p is not None and id(p) in wanted for p in own):
+            continue
+        front, seen = [module], {id(module)}
+        while front:
+            current = front.pop()
+            above = [m for m in parents.get(id(current), []) if id(m) not in seen]
+            if not parents.get(id(current)):
+                tops[id(current)] = current
+            seen.update(map(id, above))
+            front += above
+    cover: list[nn.Module] = []
+    held = {k: {id(p) for p in m.parameters()} & wanted for k, m in tops.items()}
+    while wanted and held:
+        # of two that hold as much, the smaller: a wrapper that was left behind
+        # (an old ensemble, a list of all models) is not what is trained now
+        best = max(
+            held,
+            key=lambda k: (len(held[k] & wanted), -sum(1 for _ in tops[k].modules())),
+        )
+        if not held[best] & wanted:
+            break
+        cover.append(tops[best])
+        wanted -= held.pop(best)
+    return cover
+
+
+def live_optimizers() -> list[Optimizer]:
+    """Every optimizer that is alive."""
+    return [o for o in gc.get_objects() if issubclass(type(o), Optimizer)]
+
+
+def names_of(tensors: Iterable[Tensor], frame: FrameType | None) -> dict[str, Tensor]:
+    """Bare tensors by the names of the variables that hold them.
+
+    Args:
+        tensors: No part of any module.
+        frame: Where to look for variables, and in the frames that called it.
+    """
+    known: dict[int, str] = {}
+    while frame is not None:
+        for scope in (frame.f_locals, frame.f_globals):
+            for name, value in list(scope.items()):
+                if isinstance(value, Tensor) and not name.startswith("_"):
+                    known.setdefault(id(value), name)
+        frame = frame.f_back
+    found: dict[str, Tensor] = {}
+    for i, tensor in enumerate(tensors):
+        name = known.get(id(tensor), f"parameter{i}")
+        found[name if name not in found else f"{name}{i}"] = tensor
+    return found
+
+
+def caller() -> FrameType | None:
+    """The nearest frame that belongs neither to torch nor to us."""
+    frame: FrameType | None = sys._getframe(1)
+    inside = ("reluctant.", "torch.")
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if not f"{module}.".startswith(inside):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def combined(models: list[nn.Module]) -> nn.Module:
+    """Several models as one, under their class names."""
+    names: dict[str, nn.Module] = {}
+    for model in models:
+        name, number = type(model).__name__, 1
+        while name in names:
+            number += 1
+            name = f"{type(model).__name__}{number}"
+        names[name] = model
+    return _Combined(names)
+
+
+class _Combined(nn.Module):
+    """A container for names; it changes nothing in what it contains."""
+
+    def __init__(self, models: dict[str, nn.Module]) -> None:
+        super().__init__()
+        training = any(m.training for m in models.values())
+        for name, model in models.items():
+            self.add_module(name, model)
+        self.training = training
+
+
+def is_scalar(loss: object) -> bool:
+    """Whether something can be the loss of a step."""
+    return isinstance(loss, torch.Tensor) and loss.numel() == 1
