@@ -229,6 +229,8 @@ class Trace:
         steps = np.array(column.steps, np.int64)
         end = self._end(steps)
         rows = column.values[:end]
+        if not rows:
+            return UnitSeries(_NO_STEPS.copy(), np.zeros((0, 0)))
         keep = [i for i, row in enumerate(rows) if row.shape == rows[-1].shape]
         values = np.array([rows[i] for i in keep], np.float64)
         return UnitSeries(steps[keep], values.reshape(len(keep), -1))

@@ -5,4 +5,42 @@ so the second is then reported under the first. A rule that is not named here ex
 nothing and is explained by nothing.
 """
 
-CAUSES: dict[str, tuple[str, ...]] = {}
+_LOST_UNITS = ("UNT101", "UNT102", "UNT201")
+
+CAUSES: dict[str, tuple[str, ...]] = {
+    # A start that is too small starves the layers: late units see only their biases and
+    # half of them are silent, gradients shrink by the same factors, a constant is left.
+    "INI101": (*_LOST_UNITS, "GRD101", "HED101"),
+    # A start that is too large has large curvature and large gradients, so that any
+    # ordinary step is too long; bounded units start flat, which stops the gradient.
+    "INI102": (
+        *_LOST_UNITS,
+        "STP101",
+        "STP201",
+        "GRD101",
+        "GRD102",
+        "NUM101",
+        "HED101",
+    ),
+    # Summed gradients are a step that grows without end, whatever the learning rate.
+    "LOP101": (*_LOST_UNITS, "STP101", "STP201", "GRD102", "NUM101", "HED101"),
+    # Layers that never train can leave the rest with nothing to learn from.
+    "LOP201": ("HED101",),
+    # A step that is too long throws units out of the range of the data, or the loss up;
+    # from larger weights come larger gradients.
+    "STP101": (*_LOST_UNITS, "STP201", "GRD102", "NUM101", "HED101"),
+    # What diverges ends in inf; on the way it silences units and inflates gradients.
+    "STP201": (*_LOST_UNITS, "GRD102", "NUM101", "HED101"),
+    # One exploded gradient is one step that is too long, whatever the learning rate.
+    "GRD102": (*_LOST_UNITS, "STP201", "NUM101", "HED101"),
+    # Where the first layers never move, the last one learns the bias.
+    "GRD101": ("HED101",),
+    # Behind a layer that is silent as a whole every input is the same, and before it no
+    # gradient arrives; its units are no separate problem.
+    "UNT102": ("UNT101", "GRD101", "HED101"),
+    # Outputs that are silent for every input are constants.
+    "UNT201": ("HED101",),
+    "UNT101": ("HED101",),
+    # nan in the weights makes every comparison false: units seem silent.
+    "NUM101": _LOST_UNITS,
+}

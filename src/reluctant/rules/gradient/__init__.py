@@ -1,0 +1,1 @@
+"""GRD: gradients that do not arrive, or arrive too large."""

@@ -1,0 +1,127 @@
+"""GRD101 vanishing-gradient."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
+from reluctant.records.quantities import LOSS, SIGNAL_GRAD_RMS, UPDATE_RATIO
+from reluctant.rules._base import Blind, Rule
+from reluctant.rules._depth import profile
+from reluctant.rules._loss import skill, sound
+
+
+@dataclass(frozen=True)
+class VanishingGradient(Rule):
+    """The gradient shrinks so far on its way back that the first layers never move.
+
+    ## Why it stops training
+    Each layer multiplies the gradient by its slope and its weights. A sigmoid's slope
+    is 1/4 at most: twenty of them leave 10⁻¹² of the gradient at best. One learning
+    rate serves all layers, so a step that moves the last leaves the first where it was
+    drawn, and the last alone has nothing to work with.
+
+    ## How it is measured
+    Relative sizes only, for a converged network has tiny gradients everywhere. The
+    median over the early sampled steps of log₁₀ of the gradient at each layer's output,
+    against that at the head; it must lie `decades` below. The weights of that layer
+    must change by less than `still` of their size a step, and the loss must be no
+    better than the best constant's.
+
+    ## Sick
+    ```python
+    model = mlp(depth=20, activation=nn.Sigmoid)
+    ```
+
+    ## Healthy
+    ```python
+    model = mlp(depth=20, activation=nn.ReLU)
+    ```
+
+    ## Blind spots
+    Gradients that are exactly 0 have no logarithm: UNT102 finds the layer that stops
+    them. A network that learns with its last layers alone is not found.
+
+    ## Options
+    - `decades`: How far below the head's the gradient must lie. A healthy network of
+      fifty layers stays within 2; PyTorch's default in twenty layers loses 7.
+    - `still`: Update over weight, RMS, below which a layer stands still: 10⁶ such steps
+      would be needed to redraw it.
+    - `skill`: Share of the constant predictor's loss that must be gone to count as
+      learning.
+    - `min_steps`: How many steps must have passed.
+
+    ## References
+    - [Hochreiter1991] Untersuchungen zu dynamischen neuronalen Netzen.
+    - [Glorot2010] Understanding the difficulty of training deep feedforward networks.
+    """
+
+    decades: float = 4.0
+    still: float = 1e-6
+    skill: float = 0.02
+    min_steps: int = 30
+
+    code = "GRD101"
+    severity = Severity.ERROR
+    since = "0.1.0"
+    needs = (LOSS, SIGNAL_GRAD_RMS, UPDATE_RATIO)
+
+    def check(self, trace: Trace) -> Iterator[Finding]:
+        """Yield one finding with all layers that the gradient does not reach."""
+        setup, trace = trace.setup, sound(trace)
+        if not setup.layers:
+            raise Blind("the layers were never seen to run")
+        if trace.last_step + 1 < self.min_steps:
+            raise Blind(f"{trace.last_step + 1} steps, {self.min_steps} needed")
+        way = profile(trace, 0, max(8, self.min_steps // 3))
+        known = np.flatnonzero(np.isfinite(way.backward))
+        if not known.size:
+            if trace.sites(SIGNAL_GRAD_RMS) and way.layers:
+                raise Blind("no gradient of a layer is finite and above 0")
+            return
+        head = int(known[-1])
+        below = way.backward[head] - way.backward
+        vanished = [
+            i
+            for i in known[:-1]
+            if below[i] > self.decades
+            and self._stands_still(trace, way.layers[i].weight)
+        ]
+        learnt = skill(trace)
+        if not vanished or not learnt.is_none(self.skill):
+            return
+        worst = max(vanished, key=lambda i: below[i])
+        far = [i for i in known[:-1] if below[i] > self.decades]
+        vanished.sort(key=lambda i: -below[i])
+        yield self.finding(
+            f"the gradient at {way.layers[worst].site} is "
+            f"{10.0 ** way.backward[worst]:.1e}, {below[worst]:.1f} decades below that "
+            f"at {way.layers[head].site} (limit {self.decades:g}); {len(vanished)} of "
+            f"{len(way.layers)} layers change by less than {self.still:g} of their "
+            f"weights a step; skill after {trace.last_step + 1} steps "
+            f"{learnt.value:.3f} (limit {self.skill:g})",
+            evidence=tuple(
+                Evidence(
+                    quantity=SIGNAL_GRAD_RMS.name,
+                    site=way.layers[i].site,
+                    step=0,
+                    value=float(10.0 ** way.backward[i]),
+                    limit=float(10.0 ** (way.backward[head] - self.decades)),
+                    note=f"{below[i]:.1f} decades below the head",
+                )
+                for i in vanished
+            ),
+            since_step=0,
+            confidence=(
+                Confidence.HIGH
+                if learnt.is_exact and len(vanished) == len(far)
+                else Confidence.MEDIUM
+            ),
+        )
+
+    def _stands_still(self, trace: Trace, weight: str) -> bool:
+        """Whether a weight was seen to be trained, and hardly moved."""
+        moves = trace.series(UPDATE_RATIO, weight).values
+        moves = moves[np.isfinite(moves)]
+        return bool(moves.size) and float(np.median(moves)) < self.still

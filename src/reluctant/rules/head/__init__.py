@@ -1,0 +1,1 @@
+"""HED: what comes out, against what should."""

@@ -1,0 +1,124 @@
+"""HED101 constant-predictor."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
+from reluctant.records.quantities import LOSS, OUTPUT_MEAN
+from reluctant.rules._base import Blind, Rule
+from reluctant.rules._loss import late_step, skill, sound, targets
+from reluctant.rules._outputs import middle, spread
+
+
+@dataclass(frozen=True)
+class ConstantPredictor(Rule):
+    """The network gives every input the same output and is no better than a constant.
+
+    ## Why it stops training
+    Only the last bias has learnt anything: the mean of the targets, or how frequent
+    each class is. The output does not depend on the input, so the gradient that could
+    change this is as good as zero.
+
+    ## How it is measured
+    Two things at once, late in the run. Skill: 1 − loss / loss of the best constant
+    predictor on the same targets, no more than `skill` beyond its error. Spread: the
+    variance of the outputs between samples, no more than `spread` of the targets'. A
+    slow network has no skill either, but its outputs differ; so it is the spread that
+    tells the two apart.
+
+    ## Sick
+    ```python
+    x = 0 * x + 1
+    ```
+
+    ## Healthy
+    ```python
+    x = 1 * x + 1
+    ```
+
+    ## Blind spots
+    A loss of an unknown kind has no best constant to compare with. A spread that still
+    grows is a plateau about to end, and not judged yet.
+
+    ## Options
+    - `skill`: Share of the constant predictor's loss that must be gone to count as
+      learning. A healthy run passes 0.02 within its first epoch.
+    - `spread`: Variance between samples over that of the targets. Measured on data with
+      1 % positives: healthy but slow networks 0.01 and more, dead ones 10⁻⁵ and less.
+    - `min_steps`: How many steps must have passed.
+    - `growth`: By how much the spread may have grown from the third quarter of the run
+      to the last; beyond that it is on its way.
+
+    ## References
+    - [Hinton2014] CSC321: plateaus that look like local minima.
+    - [Lin2017] Focal loss for dense object detection.
+    """
+
+    skill: float = 0.02
+    spread: float = 1e-3
+    min_steps: int = 40
+    growth: float = 3.0
+
+    code = "HED101"
+    severity = Severity.ERROR
+    since = "0.1.0"
+    needs = (LOSS, OUTPUT_MEAN)
+
+    def check(self, trace: Trace) -> Iterator[Finding]:
+        """Yield one finding if late outputs are the same for every input."""
+        trace = sound(trace)
+        if trace.last_step + 1 < self.min_steps:
+            raise Blind(f"{trace.last_step + 1} steps, {self.min_steps} needed")
+        learnt = skill(trace)
+        want = targets(trace, late_step(trace, 0.5)).variance
+        if not learnt.is_exact:
+            raise Blind("the best constant predictor's loss is unknown")
+        if not want > 0:
+            return  # constant targets ask for a constant
+        late = spread(trace, late_step(trace))
+        before = spread(trace, late_step(trace, 0.5), late_step(trace))
+        apart = middle(late.values)
+        if not np.isfinite(apart):
+            raise Blind("too few outputs were sampled late in the run")
+        if not learnt.is_none(self.skill) or apart > self.spread * want:
+            return
+        if apart > self.growth * middle(before.values) and apart > 1e-6 * want:
+            raise Blind(
+                f"the outputs' spread is {apart:.1e} and still grows: a plateau that "
+                f"may end"
+            )
+        run = spread(trace)
+        apart_at = run.steps[run.values > self.spread * want]
+        since = int(apart_at[-1]) + 1 if apart_at.size and len(run.steps) > 1 else 0
+        yield self.finding(
+            f"the loss is {learnt.constant * (1 - learnt.value):.4g} where the best "
+            f"constant has {learnt.constant:.4g} (skill {learnt.value:.3f}, limit "
+            f"{self.skill:g}), and outputs differ between samples by a variance of "
+            f"{apart:.1e}, {apart / want:.0e} of the targets' (limit {self.spread:g})",
+            evidence=(
+                Evidence(
+                    quantity="spread",
+                    site="",
+                    step=int(late.steps[-1]),
+                    value=apart / want,
+                    limit=self.spread,
+                    note="variance of the outputs between samples over the targets'",
+                ),
+                Evidence(
+                    quantity="skill",
+                    site="",
+                    step=trace.last_step,
+                    value=learnt.value,
+                    limit=self.skill,
+                    note=f"standard error {learnt.error:.2g}",
+                ),
+            ),
+            since_step=since,
+            confidence=(
+                Confidence.HIGH
+                if apart < 0.01 * self.spread * want
+                else Confidence.MEDIUM
+            ),
+        )

@@ -1,0 +1,1 @@
+"""INI: what was wrong before the first step."""

@@ -1,0 +1,1 @@
+"""LOP: mistakes in the training loop."""

@@ -1,0 +1,148 @@
+"""LOP201 parameter-not-in-optimizer."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from reluctant.records import (
+    Confidence,
+    Evidence,
+    Finding,
+    Parameter,
+    Setup,
+    Severity,
+    Trace,
+)
+from reluctant.records.quantities import GRAD_RMS, LOSS
+from reluctant.rules._base import Blind, Rule
+
+
+@dataclass(frozen=True)
+class ParameterNotInOptimizer(Rule):
+    """Some parameters receive gradients that no optimizer applies.
+
+    ## Why it stops training
+    Such a parameter stays as it was drawn, while the rest of the network learns around
+    it. The loss falls, only not as far; nothing else shows.
+
+    ## How it is measured
+    Parameters with `requires_grad` that the loss depends on and that belong to no
+    parameter group. Where these are all the layers up to a point and their weights no
+    longer look as a standard initialization draws them, a trained body is being used
+    under a new head: that is a note.
+
+    ## Sick
+    ```python
+    parameters = [p for name, p in model.named_parameters() if "2" not in name]
+    ```
+
+    ## Healthy
+    ```python
+    parameters = [p for name, p in model.named_parameters() if "x" not in name]
+    ```
+
+    ## Blind spots
+    An optimizer that was made but never stepped counts as one that owns its parameters.
+    A parameter that the loss does not reach is no concern of this rule.
+
+    ## Options
+    - `min_steps`: How many steps must have passed. An optimizer made a few steps late
+      is ordinary in code that unfreezes layers one by one.
+    - `share`: Share of the parameter entries from which on the finding is an error.
+    - `fresh`: How close, in standard errors, a weight's spread must be to that of a
+      standard scheme to count as freshly drawn. A trained weight of 10,000 entries is
+      hundreds away.
+
+    ## References
+    - [PyTorchOptim] torch.optim: constructing an optimizer.
+    """
+
+    min_steps: int = 3
+    share: float = 0.05
+    fresh: float = 4.0
+
+    code = "LOP201"
+    severity = Severity.ERROR
+    since = "0.1.0"
+    needs = (LOSS,)
+
+    def check(self, trace: Trace) -> Iterator[Finding]:
+        """Yield one finding with all parameters that no optimizer owns."""
+        setup, steps = trace.setup, len(trace.series(LOSS).steps)
+        if not setup.parameters:
+            raise Blind("the model's parameters were never listed")
+        if steps < self.min_steps:
+            raise Blind(f"{steps} steps, {self.min_steps} needed")
+        lost = [p for p in setup.parameters if _is_lost(p, trace)]
+        if not lost:
+            return
+        reached = [p for p in setup.parameters if p.requires_grad]
+        entries = sum(math.prod(p.shape) for p in lost)
+        share = entries / max(1, sum(math.prod(p.shape) for p in reached))
+        is_body = _is_body(lost, reached) and not self._looks_fresh(lost)
+        severity = Severity.ERROR if share >= self.share else Severity.WARNING
+        others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        yield self.finding(
+            f"{lost[0].name}{others} ({entries:,} entries, {share:.1%} of what has "
+            f"requires_grad, limit 0) belong to no optimizer",
+            evidence=tuple(
+                Evidence(
+                    quantity="optimizers",
+                    site=p.name,
+                    step=trace.last_step,
+                    value=0.0,
+                    limit=1.0,
+                    note=f"shape {p.shape}",
+                )
+                for p in lost
+            ),
+            since_step=0,
+            severity=Severity.NOTE if is_body else severity,
+            confidence=Confidence.MEDIUM if is_body else Confidence.HIGH,
+        )
+
+    def _looks_fresh(self, lost: list[Parameter]) -> bool:
+        """Whether most of the weights are spread as a standard scheme draws them."""
+        weights = [p for p in lost if len(p.shape) > 1 and p.std > 0]
+        marks = [_deviation(p) < self.fresh for p in weights]
+        return not marks or float(np.mean(marks)) > 0.5
+
+
+def _is_lost(parameter: Parameter, trace: Trace) -> bool:
+    setup: Setup = trace.setup
+    if not parameter.requires_grad or parameter.group is not None:
+        return False
+    if parameter.name in setup.unreached:
+        return False
+    gradients = trace.series(GRAD_RMS, parameter.name).values
+    return not gradients.size or bool((gradients != 0).any())
+
+
+def _is_body(lost: list[Parameter], reached: list[Parameter]) -> bool:
+    """Whether the lost ones are all the parameters up to some point."""
+    names = {p.name for p in lost}
+    front = [p.name in names for p in reached]
+    return len(lost) < len(reached) and all(front[: len(lost)])
+
+
+def _deviation(weight: Parameter) -> float:
+    """Standard errors between a weight's spread and the nearest standard scheme's.
+
+    PyTorch's default, and He, LeCun and Glorot by fan-in or fan-out [Glorot2010],
+    [He2015]; a normal draw's error, which a uniform draw's stays below.
+    """
+    inner = math.prod(weight.shape[2:])
+    fan_in, fan_out = weight.shape[1] * inner, weight.shape[0] * inner
+    schemes = (
+        *(gain / fan for gain in (1 / 3, 1.0, 2.0) for fan in (fan_in, fan_out)),
+        2 / (fan_in + fan_out),
+        4 / (fan_in + fan_out),
+        1.0,  # embeddings
+        0.02**2,  # transformers
+        0.01**2,
+    )
+    size = math.prod(weight.shape)
+    relative = min(abs(weight.std / math.sqrt(v) - 1) for v in schemes)
+    return relative * math.sqrt(2 * size)

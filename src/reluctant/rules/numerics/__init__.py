@@ -1,0 +1,1 @@
+"""NUM: numbers that are none."""

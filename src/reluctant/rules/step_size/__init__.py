@@ -1,0 +1,1 @@
+"""STP: steps that are too long."""

@@ -1,0 +1,1 @@
+"""UNT: units that no longer take part."""

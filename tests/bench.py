@@ -1,0 +1,86 @@
+"""One healthy training; every disease in the tests is that, spoiled in one line."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import reluctant
+from reluctant.records import Diagnosis, Trace
+
+FEATURES, CLASSES, BATCH, SAMPLES = 32, 4, 64, 1024
+
+
+def mlp(
+    depth: int = 3, activation: type[nn.Module] = nn.ReLU, gain: float = 1.0
+) -> nn.Sequential:
+    """He-initialized blocks of width 32, and a linear read-out."""
+    layers = [nn.Linear(FEATURES, FEATURES) for _ in range(depth)]
+    head = nn.Linear(FEATURES, CLASSES)
+    for layer in (*layers, head):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(layer.bias)
+        layer.weight.data *= gain
+    body = [m for layer in layers for m in (layer, activation())]
+    return nn.Sequential(*body, head)
+
+
+def rectified_head(bias: float = 0.0) -> nn.Sequential:
+    """The same with a rectifier on the outputs, the first of which gets a bias."""
+    model = mlp(depth=1)
+    model[2].bias.data[0] = bias
+    return model.append(nn.ReLU())
+
+
+class Training:
+    """The healthy training after `spoiler` has run, which may rebind any part.
+
+    The parts are `x` of shape `(1024, 32)`, `y` of shape `(1024,)`, `model`,
+    `parameters` (None for all), `lr`, `optimizer`, `loss` and `zero_grad`.
+    """
+
+    def __init__(self, spoiler: str = "", seed: int = 0) -> None:
+        torch.manual_seed(seed)
+        centers = 2 * torch.randn(CLASSES, FEATURES)
+        y = torch.randint(CLASSES, (SAMPLES,))
+        scope: dict[str, Any] = {
+            "x": centers[y] + torch.randn(SAMPLES, FEATURES),
+            "y": y,
+            "model": mlp(),
+            "parameters": None,
+            "lr": 0.05,
+            "optimizer": torch.optim.SGD,
+            "loss": F.cross_entropy,
+            "zero_grad": lambda optimizer: optimizer.zero_grad(),
+            "torch": torch,
+            "nn": nn,
+            "F": F,
+            "mlp": mlp,
+            "rectified_head": rectified_head,
+        }
+        exec(spoiler, scope)
+        self.model: nn.Module = scope["model"]
+        self.x: Tensor = scope["x"]
+        self.y: Tensor = scope["y"]
+        self.loss: Callable[[Tensor, Tensor], Tensor] = scope["loss"]
+        self.zero_grad: Callable[[torch.optim.Optimizer], None] = scope["zero_grad"]
+        parameters = scope["parameters"] or self.model.parameters()
+        self.optimizer = scope["optimizer"](parameters, lr=scope["lr"])
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches without end, in an order of their own each epoch."""
+        while True:
+            for i in torch.randperm(len(self.x)).split(BATCH):
+                yield self.x[i], self.y[i]
+
+    def run(self, steps: int = 120) -> tuple[Diagnosis, Trace]:
+        """Train under watch."""
+        with reluctant.watch(self.model, self.optimizer, budget=0.99) as run:
+            for _, (x, y) in zip(range(steps), self.batches(), strict=False):
+                loss = run.loss(self.loss(self.model(x), y))
+                self.zero_grad(self.optimizer)
+                loss.backward()
+                self.optimizer.step()
+        return run.diagnosis, run.trace
