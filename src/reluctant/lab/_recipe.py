@@ -123,13 +123,20 @@ class Training:
             )
         return loss
 
-    def step(self, count: int = 1) -> list[float]:
-        """Train for some steps; the loss of each, before its step."""
+    def step(
+        self, count: int = 1, *, look: Callable[[Tensor], None] | None = None
+    ) -> list[float]:
+        """Train for some steps; the loss of each, before its step.
+
+        Args:
+            count: How many.
+            look: Given each step's loss with its graph, before `backward`.
+        """
         losses = []
         with self.own_randomness():
             for _ in range(count):
                 batch = self.next_batch()
-                loss = self._step(batch)
+                loss = self._step(batch, look)
                 losses.append(float(loss.detach()))
                 self.steps += 1
         return losses
@@ -175,7 +182,9 @@ class Training:
 
     # --- inside
 
-    def _step(self, batch: tuple[Any, Any]) -> Tensor:
+    def _step(
+        self, batch: tuple[Any, Any], look: Callable[[Tensor], None] | None
+    ) -> Tensor:
         if "closure" in _required(type(self.optimizer).step):
             first: list[Tensor] = []
 
@@ -189,6 +198,8 @@ class Training:
             self.optimizer.step(closure)  # type: ignore[arg-type]
             return first[0]
         loss = self.loss(batch)
+        if look is not None:
+            look(loss)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -5,6 +5,18 @@ Every arrow in the pipeline is a function from one of these records to another.
 
 from reluctant.records._diagnosis import Check, Diagnosis
 from reluctant.records._errors import ReluctantError, TraceError, UsageError
+from reluctant.records._figure import (
+    Axis,
+    Figure,
+    Heatmap,
+    Image,
+    Images,
+    Line,
+    Lines,
+    Mark,
+    Points,
+    Scatter,
+)
 from reluctant.records._finding import Confidence, Evidence, Finding, Severity
 from reluctant.records._prescription import (
     AddParameters,
@@ -22,6 +34,7 @@ from reluctant.records._trace import Series, Trace, UnitSeries
 
 __all__ = [
     "AddParameters",
+    "Axis",
     "Change",
     "Check",
     "ClipGradNorm",
@@ -29,19 +42,28 @@ __all__ = [
     "Diagnosis",
     "EditSource",
     "Evidence",
+    "Figure",
     "Finding",
     "Group",
+    "Heatmap",
+    "Image",
+    "Images",
     "Layer",
+    "Line",
+    "Lines",
     "Loss",
+    "Mark",
     "Module",
     "Note",
     "Parameter",
+    "Points",
     "Prescription",
     "Quantity",
     "Reading",
     "Reinitialize",
     "ReluctantError",
     "ScaleLearningRate",
+    "Scatter",
     "Series",
     "Setup",
     "Severity",
