@@ -41,7 +41,7 @@ def render(diagnoses: Sequence[Diagnosis], *, page: Page = PLAIN) -> str:
 
 def _one(d: Diagnosis, page: Page) -> str:
     paper = Paper(page)
-    steps = f"{d.step + 1:,} step{'s' * (d.step != 0)}" if d.step >= 0 else "no steps"
+    steps = f"judged up to step {d.step:,}" if d.step >= 0 else "no step recorded"
     paper.put(Text.assemble((printable(d.training), "bold"), (f", {steps}", "dim")))
     paper.gap()
     if d.root is None:
@@ -81,7 +81,7 @@ def _headline(paper: Paper, root: Finding, page: Page) -> None:
     _tag(paper, root.severity.value.upper(), _COLOR[root.severity], head)
     paper.put(printable(root.message), 2)
     if root.units or len(root.sites) > 1:
-        paper.put(Text(f"at {where(root)}", "dim"), 2)
+        paper.put(Text(f"sites: {where(root)}", "dim"), 2)
     _evidence(paper, root, page, indent=2)
 
 
