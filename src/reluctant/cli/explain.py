@@ -30,7 +30,7 @@ def explain(
         say(page, sys.stdout)
         return
     console = Console(width=seen.width, no_color=not seen.color)
-    console.print(Markdown(page.replace("\n# ", "\n## ")))
+    console.print(Markdown(page))
 
 
 def _find(word: str) -> type[Rule] | type[Remedy]:

@@ -70,7 +70,8 @@ def run(
         on_finding=_live(sys.stderr.isatty()) if live else None,
     )
     tell(result.diagnoses, form, out, verbose=verbose)
-    say(f"reluctant: recorded in {result.folder}\n", sys.stderr)
+    if result.diagnoses:
+        say(f"reluctant: recorded in {result.folder}\n", sys.stderr)
     found = strict and verdict(result.diagnoses) == FOUND
     raise typer.Exit(result.exit_code or (FOUND if found else 0))
 

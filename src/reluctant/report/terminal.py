@@ -3,6 +3,7 @@
 The whole layout stands in this one file, in the order in which it is printed.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rich.text import Text
@@ -131,11 +132,18 @@ def _others(paper: Paper, d: Diagnosis, page: Page) -> None:
 def _finding(paper: Paper, finding: Finding, page: Page, indent: int) -> None:
     line = Text.assemble(
         (finding.name, _COLOR[finding.severity]),
-        f" ({finding.code}), since step {finding.since_step:,}: ",
+        f" ({finding.code}){_since(finding)}: ",
         printable(finding.message),
     )
     paper.item("-", line, indent)
     _evidence(paper, finding, page, indent + 2)
+
+
+def _since(finding: Finding) -> str:
+    """When it began, unless the message says so itself."""
+    step = f"step {finding.since_step:,}"
+    said = re.search(rf"\b{step}\b", finding.message)
+    return "" if said else f", since {step}"
 
 
 def _evidence(paper: Paper, finding: Finding, page: Page, indent: int) -> None:
