@@ -10,6 +10,9 @@ _UNDERCOUNT = 0.4
 _LIGHT_SHARE = 0.5  # of the budget for what is done at every step
 _LONGEST_GAP = 250  # steps between two sampled ones, where the budget allows
 _GROWTH = 1.12  # early gaps between sampled steps grow by this
+_OVERDUE = 1.5  # a step that far beyond the last sampled one is sampled at any cost
+# time of this thread, not of the wall: a busy machine must not make us look expensive
+clock = time.thread_time
 
 
 class Governor:
@@ -17,8 +20,10 @@ class Governor:
 
     Steps 0 to 3 are sampled, then steps ever further apart up to every 250th; but only
     while the time spent on looking stays under `start_up_s` plus `budget` times the
-    time that the training took. Every other step gets a light look, thinned out where
-    steps are so short that even that would cost too much.
+    time that the training took, or where the last sampled step is so far back that the
+    run would go unseen (which happens ever more rarely, as steps go by). Every other
+    step gets a light look, thinned out where steps are so short that even that would
+    cost too much.
 
     Args:
         budget: Share of the training's time that watching may take.
@@ -31,7 +36,7 @@ class Governor:
         self._spent_s = self._light_s = self._deep_s = 0.0
         self._deep = self._light = self._steps = 0
         self._began = time.perf_counter()
-        self._next_deep = 0
+        self._next_deep = self._last_deep = 0
         self._stride = 1
         self._depth = 0
 
@@ -42,12 +47,12 @@ class Governor:
             yield
             return
         self._depth = 1
-        start = time.perf_counter()
+        start = clock()
         try:
             yield
         finally:
             self._depth = 0
-            self.charge(time.perf_counter() - start, deep=deep)
+            self.charge(clock() - start, deep=deep)
 
     def charge(self, seconds: float, *, deep: bool | None = None) -> None:
         """Book time that watching took, in depth, lightly, or for something else."""
@@ -60,7 +65,9 @@ class Governor:
     def next_step(self, step: int) -> tuple[bool, bool]:
         """Whether to look at `step` at all, and whether in depth."""
         self._steps += 1
-        if step >= self._next_deep and self._affords(self._per_deep()):
+        is_overdue = step >= _OVERDUE * self._last_deep
+        if step >= self._next_deep and (is_overdue or self._affords(self._per_deep())):
+            self._last_deep = step
             gap = min(max(1, int(step * (_GROWTH - 1))), _LONGEST_GAP)
             self._next_deep = step + (gap if step > 3 else 1)
             self._deep += 1

@@ -364,6 +364,12 @@ def nonfinite_origin(loss: Tensor, names: Mapping[int, str]) -> Origin:
             return Origin(
                 site, f"{name_of(made[0]).lower()} put out nan or inf in {rows}"
             )
+        again = _again(name, dict(_saved(node)))
+        if again is not None and not _finite(again):
+            owner = owner_of(node, names)
+            site = owner.site if owner else ""
+            text = f"{name.lower()} put out nan or inf in {_rows(again)}"
+            return Origin(site, text)
         for slot, value in _saved(node):
             if slot == "result" and not _finite(value):
                 owner = owner_of(node, names)
@@ -372,6 +378,16 @@ def nonfinite_origin(loss: Tensor, names: Mapping[int, str]) -> Origin:
                     site, f"{name.lower()} put out nan or inf in {_rows(value)}"
                 )
     return Origin("loss", f"{name_of(loss.grad_fn).lower()} put out nan or inf")
+
+
+def _again(name: str, saved: Mapping[str, Tensor]) -> Tensor | None:
+    """What an operation with a pole put out, where it saved only what it took in."""
+    taken, other = saved.get("self"), saved.get("other")
+    if name in ("Log", "Log2", "Log10", "Log1p") and taken is not None:
+        return torch.log1p(taken) if name == "Log1p" else torch.log(taken)
+    if name == "Div" and other is not None:
+        return other.reciprocal()
+    return None
 
 
 def _saved(node: Node) -> Iterator[tuple[str, Tensor]]:

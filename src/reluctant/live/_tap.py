@@ -7,7 +7,7 @@ modules: what is pickled, copied or saved during training stays what it would ha
 """
 
 import threading
-import time
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from reluctant.live._governor import clock
 from reluctant.live._graph import Owner, owner_of
 
 MOST_REPEATS = 4  # passes of one shared layer that are told apart within a step
@@ -99,7 +100,7 @@ class ForwardTap:
         on_error: Callable[[Exception], None],
     ) -> None:
         self._modules = {id(m) for m in modules}
-        self._roots = modules[:1]
+        self._roots = [weakref.ref(m) for m in modules[:1]]
         self.names = names
         self.on_layer, self.on_activation = on_layer, on_activation
         self._on_output, self._on_compiled = on_output, on_compiled
@@ -123,7 +124,8 @@ class ForwardTap:
         if self._handles or self.failed:
             return
         self._done.clear()
-        if reason := compiled(self._roots):
+        alive = [m for ref in self._roots if (m := ref()) is not None]
+        if reason := compiled(alive):
             self._on_compiled(reason)
             return
         self._handles = [
@@ -168,7 +170,7 @@ class ForwardTap:
             return
         self._done.add(id(module))
         self._thread, self._depth = me, 1
-        self._began = time.perf_counter()
+        self._began = clock()
         self._mode = _Mode(self)
         self._mode.__enter__()  # type: ignore[no-untyped-call]
 
@@ -178,7 +180,7 @@ class ForwardTap:
         self._depth -= 1
         if self._depth == 0 and self._mode is not None:
             mode, self._mode = self._mode, None
-            self.forward_s = time.perf_counter() - self._began
+            self.forward_s = clock() - self._began
             mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             if output is not None:
                 self._on_output(module, args, output)

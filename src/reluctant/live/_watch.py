@@ -4,7 +4,6 @@ One class holds the order in which things happen in a training step; it is longe
 a file should be because that order is one thought.
 """
 
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,7 +19,7 @@ from torch.utils.hooks import RemovableHandle
 
 from reluctant.diagnosis import diagnose
 from reluctant.live._describe import describe, named
-from reluctant.live._governor import Governor
+from reluctant.live._governor import Governor, clock
 from reluctant.live._graph import leaves, nonfinite_origin, owner_of, read_loss
 from reluctant.live._recorder import Recorder
 from reluctant.live._tap import ForwardTap, Pass
@@ -246,7 +245,7 @@ class Watch:
     def _on_layer(self, run: Pass) -> None:
         if self._in_gauge or not self._deep:
             return
-        start = time.perf_counter()
+        start = clock()
         owner, z = run.owner, run.tensor
         units = z.shape[run.unit_axis] if z.ndim else 0
         if run.site not in self._layers:
@@ -262,12 +261,12 @@ class Watch:
             self._measure(probe, probe.read, seen)
         if z.requires_grad:
             z.register_hook(partial(self._on_signal, run.site))
-        self._governor.charge(time.perf_counter() - start, deep=True)
+        self._governor.charge(clock() - start, deep=True)
 
     def _on_activation(self, run: Pass) -> None:
         if self._in_gauge or not self._deep:
             return
-        start = time.perf_counter()
+        start = clock()
         layer = self._layers.get(run.site)
         if layer is not None and not layer.activation:
             self._layers[run.site] = msgspec.structs.replace(
@@ -278,20 +277,20 @@ class Watch:
         )
         for probe in self._activation_probes:
             self._measure(probe, probe.read, seen)
-        self._governor.charge(time.perf_counter() - start, deep=True)
+        self._governor.charge(clock() - start, deep=True)
 
     def _on_signal(self, site: str, gradient: Tensor) -> None:
         """Tensor hook: must return None, or it would replace the gradient."""
         if self._in_gauge or not self._deep:
             return
-        start = time.perf_counter()
+        start = clock()
         try:
             with torch.no_grad():
                 value = rms(gradient)
             self._recorder.add([Measurement(SIGNAL_GRAD_RMS, site, value)])
         except Exception as error:
             self._go_blind("signal gradient", error)
-        self._governor.charge(time.perf_counter() - start, deep=True)
+        self._governor.charge(clock() - start, deep=True)
 
     def _on_output(self, module: nn.Module, args: Any, output: Any) -> None:
         if not self._deep:
@@ -407,7 +406,7 @@ class Watch:
         )
         if not self._governor.affords(known):
             return
-        start = time.perf_counter()
+        start = clock()
         self._in_gauge = True
         try:
             model = self.model
@@ -419,7 +418,7 @@ class Watch:
             )
         finally:
             self._in_gauge = False
-            self._gauge_s = time.perf_counter() - start
+            self._gauge_s = clock() - start
         gain = torch.tensor(terms.gain, dtype=torch.float64)
         curvature = torch.tensor(terms.curvature, dtype=torch.float64)
         self._recorder.add(
@@ -538,22 +537,23 @@ class Watch:
             self._tap.disarm()
             if self._deep:
                 self._tap.arm()
-                self._stale = [
-                    (p, p.grad.data_ptr(), p.grad._version)
-                    for p in list(self._parameters.values())[-3:]
-                    if p.grad is not None and p.grad.layout == torch.strided
-                ]
+                self._stale = self._gradients_left()
+
+    def _gradients_left(self) -> list[tuple[Tensor, int, int]]:
+        """A few gradients as the step left them; only of what an optimizer zeroes."""
+        left = [
+            (p, p.grad.data_ptr(), p.grad._version)
+            for ref in self._optimizers
+            if (optimizer := ref()) is not None and id(optimizer) == self._lead
+            for _, p in self._owned(optimizer)
+            if p.grad is not None and p.grad.layout == torch.strided
+        ]
+        return left[:1] + left[-2:]
 
     def _end_deep_step(self) -> None:
         self._deep_steps += 1
         if self._reached:
-            steps = torch.tensor(float(self._reach_steps))
-            self._recorder.add([Measurement(REACH_STEPS, "", steps)])
-            for site, (_, reached) in self._reached.items():
-                value = reached.to(torch.float32)
-                self._recorder.add([Measurement(GRAD_REACHED, site, value)])
-                reached.zero_()
-        self._reach_steps = 0
+            self._emit_reach()
         for site, layer in self._layers.items():
             bias = self._parameters.get(layer.bias)
             if bias is None or bias.shape != (layer.units,):
@@ -569,6 +569,15 @@ class Watch:
         if setup != self._setup or setup != self.trace.setup:
             self._setup = setup
             self.trace.describe(self.step, setup)
+
+    def _emit_reach(self) -> None:
+        steps = torch.tensor(float(self._reach_steps))
+        self._recorder.add([Measurement(REACH_STEPS, "", steps)])
+        for site, (_, reached) in self._reached.items():
+            value = reached.to(torch.float32)
+            self._recorder.add([Measurement(GRAD_REACHED, site, value)])
+            reached.zero_()
+        self._reach_steps = 0
 
     # --- what may go wrong
 
@@ -609,6 +618,10 @@ class Watch:
             self._recorder.go_blind(self.step, who, reason)
 
     def _finish(self) -> None:
+        if self.step and self._reached and self._reach_steps:
+            with torch.no_grad():
+                self._emit_reach()
+            self._recorder.end_step(self.step - 1, now=True)
         self._recorder.flush()
         if self.step == 0:
             self._note_blind("training", "took no optimizer step while it was watched")
@@ -662,7 +675,9 @@ def watch(
             f"model is {type(model).__name__}, but watch() reads a torch.nn.Module: "
             f"pass the network that is trained."
         )
-    given = optimizer if isinstance(optimizer, Sequence) else [optimizer]
+    given: Sequence[object] = (
+        optimizer if isinstance(optimizer, Sequence) else [optimizer]
+    )
     optimizers = [o for o in given if isinstance(o, Optimizer)]
     if not given:
         raise UsageError(
