@@ -1,1 +1,46 @@
-"""."""
+"""Real trainings that failed, run again: each fails as its asker saw, and says why."""
+
+import difflib
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from reluctant.cases._result import CaseResult
+from reluctant.records import UsageError
+
+CASES: dict[str, str] = {
+    "dying-output": "a network that trains at one learning rate and collapses for good "
+    "at a slightly larger one: its output units die",
+}
+
+__all__ = ["CASES", "CaseResult", "run_case"]
+
+
+def run_case(
+    name: str,
+    *,
+    data: Path | None = None,
+    quick: bool = False,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda line: None,
+) -> CaseResult:
+    """Run one case.
+
+    Args:
+        name: A key of `CASES`.
+        data: Folder with the data that the case was first seen on; where it is left
+            out, the case says what it takes instead.
+        quick: Whether to do with fewer and shorter trainings, for under a minute.
+        seed: The first of the seeds that are used; equal seeds give equal numbers.
+        progress: Given one line for each stretch of work.
+
+    Raises:
+        UsageError: If there is no such case, or its data cannot be read.
+    """
+    if name not in CASES:
+        near = difflib.get_close_matches(name, CASES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(CASES)}."
+        raise UsageError(f"no case {name!r}; {hint}")
+    home = import_module(f"reluctant.cases.{name.replace('-', '_')}")
+    result: CaseResult = home.run(data=data, quick=quick, seed=seed, progress=progress)
+    return result

@@ -1,0 +1,172 @@
+"""What `dying-output` looks like."""
+
+from typing import Any
+
+import numpy as np
+
+from reluctant.cases._data import Digits
+from reluctant.cases._relu_net import Run
+from reluctant.records import Axis, Figure, Line, Lines, Mark, Points, Scatter
+
+_SMOOTH = 5  # windows of the gauge in a running mean
+
+
+def draw(
+    data: Digits, shown: list[Run], searched: list[Run], threshold: dict[str, Any]
+) -> tuple[Figure, ...]:
+    """All figures of the case."""
+    colors = {rate: i for i, rate in enumerate(dict.fromkeys(r.rate for r in shown))}
+    return (
+        _curves(data, shown, colors),
+        _gauges(shown, colors),
+        _deaths(shown, colors),
+        _outcomes([*searched, *shown], threshold),
+    )
+
+
+def _curves(data: Digits, shown: list[Run], colors: dict[float, int]) -> Figure:
+    lines = []
+    for run in shown:
+        epochs = tuple(float(e + 1) for e in range(len(run.test)))
+        for part, values, style in (
+            ("test", run.test, "solid"),
+            ("training", run.train, "dotted"),
+        ):
+            lines.append(
+                Line(
+                    name=f"learning rate {run.rate:g}, {part}",
+                    x=epochs,
+                    y=tuple(100 * value for value in values),
+                    style="solid" if style == "solid" else "dotted",
+                    color=colors[run.rate],
+                    markers=len(epochs) < 4,
+                )
+            )
+    return Lines(
+        name="learning-curves",
+        title=f"{data.name}: above the threshold the score collapses, for good",
+        x=Axis(title="epoch"),
+        y=Axis(title="images classified rightly", unit="%", low=0, high=101),
+        lines=tuple(lines),
+        caption="One line a seed. Solid: test images, dotted: training images.",
+    )
+
+
+def _gauges(shown: list[Run], colors: dict[float, int]) -> Figure:
+    first = [run for run in shown if run.seed == shown[0].seed]
+    lines = []
+    for run in first:
+        terms = np.array(
+            [
+                run.terms[max(0, i + 1 - _SMOOTH) : i + 1].sum(axis=0)
+                for i in range(len(run.terms))
+            ]
+        ).reshape(-1, 2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.where(terms[:, 0] > 0, terms[:, 1] / terms[:, 0], np.nan)
+        steps = (np.arange(len(values)) + 1) * run.window
+        keep = slice(None, None, max(1, len(values) // 300))
+        lines.append(
+            Line(
+                name=f"learning rate {run.rate:g}",
+                x=tuple(map(float, steps[keep])),
+                y=tuple(map(float, values[keep])),
+                style=("solid", "dashed", "dotted")[colors[run.rate] % 3],
+                color=colors[run.rate],
+            )
+        )
+        died = sorted(int(run.last_fired[u]) for u in run.dead if run.last_fired[u] > 0)
+        if died:
+            at = [min(step // run.window, len(values) - 1) for step in died]
+            lines.append(
+                Line(
+                    name=f"an output dies at {run.rate:g}",
+                    x=tuple(map(float, died)),
+                    y=tuple(float(values[i]) for i in at),
+                    color=colors[run.rate],
+                    lines=False,
+                    markers=True,
+                )
+            )
+    return Lines(
+        name="step-gauge",
+        title="The step gauge along training: outputs die past 2",
+        x=Axis(title="step", low=0, high=float(max(run.steps for run in first))),
+        y=Axis(title="step gauge G = E[uᵀHu] / E[gᵀu]", low=0, high=5),
+        lines=tuple(lines),
+        marks=(Mark(at=2, text="edge: the average step gains nothing"),),
+        caption=f"Seed {first[0].seed}, mean over {_SMOOTH * first[0].window} steps.",
+    )
+
+
+def _deaths(shown: list[Run], colors: dict[float, int]) -> Figure:
+    symbols = ("circle", "cross", "square", "diamond", "open-circle")
+    points = []
+    for rate, color in colors.items():
+        pairs = [
+            (float(run.last_fired[unit]), float(unit))
+            for run in shown
+            if run.rate == rate
+            for unit in run.dead
+            if run.last_fired[unit] >= 0
+        ]
+        if pairs:
+            x, y = zip(*pairs, strict=True)
+            points.append(
+                Points(
+                    name=f"learning rate {rate:g}: {len(pairs)} died",
+                    x=x,
+                    y=y,
+                    color=color,
+                    symbol=symbols[color % 5],  # type: ignore[arg-type]
+                )
+            )
+    return Scatter(
+        name="deaths",
+        title="When each output unit died",
+        x=Axis(title="last step whose sample it fired on", low=0,
+               high=1.02 * max(run.steps for run in shown)),
+        y=Axis(title="output unit (digit)", low=-0.5, high=9.5),
+        points=tuple(points),
+        caption="All seeds. A dead unit fires on no training image at the end.",
+    )  # fmt: skip
+
+
+def _outcomes(runs: list[Run], threshold: dict[str, Any]) -> Figure:
+    kinds = (("trained", "circle", 1), ("lost outputs", "cross", 5))
+    points = []
+    for outcome, symbol, color in kinds:
+        pairs = [
+            (run.rate, float(run.seed))
+            for run in runs
+            if (run.outcome == "trained") == (outcome == "trained")
+        ]
+        if pairs:
+            x, y = zip(*pairs, strict=True)
+            points.append(
+                Points(name=outcome, x=x, y=y, symbol=symbol, color=color)  # type: ignore[arg-type]
+            )
+    low, high = threshold["interval"]
+    marks = [
+        Mark(
+            at=threshold["measured"],
+            across="x",
+            text=f"measured {threshold['measured']:.3g}",
+            style="solid",
+            low=low,
+            high=high,
+        )
+    ]
+    if threshold["predicted"] is not None:
+        text = f"predicted {threshold['predicted']:.3g}"
+        marks.append(Mark(at=threshold["predicted"], across="x", text=text))
+    seeds = [run.seed for run in runs]
+    return Scatter(
+        name="threshold",
+        title="Where training begins to fail, by seed",
+        x=Axis(title="learning rate"),
+        y=Axis(title="seed", low=min(seeds) - 0.6, high=max(seeds) + 0.9),
+        points=tuple(points),
+        marks=tuple(marks),
+        caption="Band: from the lowest to the highest threshold of a seed.",
+    )
