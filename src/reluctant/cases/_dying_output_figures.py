@@ -45,7 +45,7 @@ def _curves(data: Digits, shown: list[Run], colors: dict[float, int]) -> Figure:
     return Lines(
         name="learning-curves",
         title=f"{data.name}: above the threshold the score collapses, for good",
-        x=Axis(title="epoch"),
+        x=Axis(title="epoch", low=1, high=max(2.0, len(shown[0].test)), whole=True),
         y=Axis(title="images classified rightly", unit="%", low=0, high=101),
         lines=tuple(lines),
         caption="One line a seed. Solid: test images, dotted: training images.",
@@ -91,11 +91,12 @@ def _gauges(shown: list[Run], colors: dict[float, int]) -> Figure:
     return Lines(
         name="step-gauge",
         title="The step gauge along training: outputs die past 2",
-        x=Axis(title="step", low=0, high=float(max(run.steps for run in first))),
+        x=Axis(title="step", low=0, high=max(r.steps for r in first), whole=True),
         y=Axis(title="step gauge G = E[uᵀHu] / E[gᵀu]", low=0, high=5),
         lines=tuple(lines),
-        marks=(Mark(at=2, text="edge: the average step gains nothing"),),
-        caption=f"Seed {first[0].seed}, mean over {_SMOOTH * first[0].window} steps.",
+        marks=(Mark(at=2, text="edge, 2"),),
+        caption="Where the average step gains nothing on its own sample, the gauge is 2. "
+        f"Seed {first[0].seed}, mean over {_SMOOTH * first[0].window} steps.",
     )
 
 
@@ -125,15 +126,15 @@ def _deaths(shown: list[Run], colors: dict[float, int]) -> Figure:
         name="deaths",
         title="When each output unit died",
         x=Axis(title="last step whose sample it fired on", low=0,
-               high=1.02 * max(run.steps for run in shown)),
-        y=Axis(title="output unit (digit)", low=-0.5, high=9.5),
+               high=1.02 * max(run.steps for run in shown), whole=True),
+        y=Axis(title="output unit (digit)", low=-0.5, high=9.5, whole=True),
         points=tuple(points),
         caption="All seeds. A dead unit fires on no training image at the end.",
     )  # fmt: skip
 
 
 def _outcomes(runs: list[Run], threshold: dict[str, Any]) -> Figure:
-    kinds = (("trained", "circle", 1), ("lost outputs", "cross", 5))
+    kinds = (("trained", "circle", 0), ("lost outputs", "cross", 1))
     points = []
     for outcome, symbol, color in kinds:
         pairs = [
@@ -165,7 +166,7 @@ def _outcomes(runs: list[Run], threshold: dict[str, Any]) -> Figure:
         name="threshold",
         title="Where training begins to fail, by seed",
         x=Axis(title="learning rate"),
-        y=Axis(title="seed", low=min(seeds) - 0.6, high=max(seeds) + 0.9),
+        y=Axis(title="seed", low=min(seeds) - 0.6, high=max(seeds) + 0.9, whole=True),
         points=tuple(points),
         marks=tuple(marks),
         caption="Band: from the lowest to the highest threshold of a seed.",

@@ -228,8 +228,8 @@ def _tell(
     story = [
         f"A {net} network learns {data.name} ({len(data.train_x):,} images): ReLU in "
         "the hidden and in the output layer, one-hot targets, loss ½·Σ(y − t)², one "
-        f"sample a step, plain SGD, weights N(0, {STD}), biases zero, {plan.epochs} epochs. "
-        "(Trained in place with NumPy, the same steps as torch takes.)",
+        f"sample a step, plain SGD, weights N(0, {STD}), biases zero, {plan.epochs} "
+        "epochs. (Trained in place with NumPy, the same steps as torch takes.)",
         f"Threshold: over {plan.seeds} seeds, output units begin to die for good at "
         f"learning rate {limit['measured']:.3g} (seeds from {limit['interval'][0]:.3g} "
         f"to {limit['interval'][1]:.3g}). " + _prediction(limit),

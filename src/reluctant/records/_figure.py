@@ -16,6 +16,7 @@ class Axis(msgspec.Struct, frozen=True, kw_only=True):
         scale: `"log"` leaves out what is not positive.
         low: Where it begins; None lets the data decide.
         high: Where it ends. Both or neither.
+        whole: Whether it counts things, so that only whole numbers have a tick.
     """
 
     title: str
@@ -23,6 +24,7 @@ class Axis(msgspec.Struct, frozen=True, kw_only=True):
     scale: Literal["linear", "log"] = "linear"
     low: float | None = None
     high: float | None = None
+    whole: bool = False
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,63 +1,161 @@
-"""Figures on one self-contained page: nothing is loaded from elsewhere.
+"""Draw figures: one self-contained HTML page, or a PNG.
 
-One function for each kind of figure; plotly is needed only here, and only when called.
+Everything that is drawn is drawn here, so that all figures look alike: white ground,
+text of 12 pixels and more, the palette of Okabe and Ito, and a second sign (line style,
+symbol) wherever color tells series apart. Longer than most files: one function for each
+kind of figure.
 """
 
 import html
 import math
-from collections.abc import Sequence
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
-from reluctant.records import Axis, Figure, Heatmap, Images, Lines, Scatter, UsageError
+from reluctant.records import (
+    Axis,
+    Figure,
+    Heatmap,
+    Images,
+    Line,
+    Lines,
+    Mark,
+    Scatter,
+    UsageError,
+)
 
-_PALETTE = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-    "#000000",
-)  # tells hues apart for color-blind readers too
+Plot: TypeAlias = Any  # plotly has no types
+
+# color-blind safe, in the order in which they are told apart best on white
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9")
+WIDTH, HEIGHT = 900, 560
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "chrome-headless-shell",
+)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--virtual-time-budget=8000",
+)
 _DASH = {"solid": "solid", "dashed": "dash", "dotted": "dot"}
 _SYMBOL = {"cross": "x", "open-circle": "circle-open"}
-_HEAD = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>
-body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-        font: 1rem/1.5 system-ui, sans-serif; color: #222; background: #fff; }}
-figure {{ margin: 2rem 0; }} figcaption {{ color: #555; }}
-</style></head><body><h1>{title}</h1>
-"""
-_Plot: TypeAlias = Any  # plotly has no types
+_INK, _GRID = "#222222", "#E3E3E3"
 
 
 def render(title: str, story: Sequence[str], figures: Sequence[Figure]) -> str:
-    """Render paragraphs and figures as one HTML document.
+    """Paragraphs and figures as one HTML document that loads nothing from elsewhere.
+
+    Args:
+        title: Of the page; no heading is shown if it is empty.
+        story: Paragraphs, before the figures.
+        figures: In reading order, each with its caption under it.
 
     Raises:
         UsageError: If there are figures and plotly is not installed.
     """
-    parts = [_HEAD.format(title=html.escape(title))]
-    parts += [f"<p>{html.escape(text)}</p>\n" for text in story]
-    for index, figure in enumerate(figures):
-        plot = _draw(figure).to_html(
-            full_html=False, include_plotlyjs=index == 0, include_mathjax=False
+    parts = [f"<h1>{html.escape(title)}</h1>"] if title else []
+    parts += [f"<p>{html.escape(text)}</p>" for text in story]
+    for figure in figures:
+        plot = draw(figure).to_html(
+            full_html=False,
+            include_plotlyjs=False,
+            div_id=f"figure-{figure.name}",
+            config={"displaylogo": False, "displayModeBar": False},
         )
         caption = html.escape(figure.caption)
-        parts.append(f"<figure>{plot}<figcaption>{caption}</figcaption></figure>\n")
-    return "".join(parts) + "</body></html>\n"
+        parts.append(f"<figure>{plot}<figcaption>{caption}</figcaption></figure>")
+    return _PAGE.format(
+        title=html.escape(title or "figures"),
+        script=_script() if figures else "",
+        body="\n".join(parts),
+    )
 
 
-def _draw(figure: Figure) -> _Plot:
+def write_png(figure: Figure, path: Path, *, scale: float = 2) -> None:
+    """Write a picture of one figure, taken by a headless Chromium.
+
+    Args:
+        figure: To draw.
+        path: The file.
+        scale: Device pixels a CSS pixel; 2 is sharp in print.
+
+    Raises:
+        UsageError: If there is no Chromium or Chrome, or it takes no picture, or plotly
+            is not installed.
+        OSError: If the file cannot be written.
+    """
+    browser = find_browser()
+    if browser is None:
+        raise UsageError(
+            "a PNG needs a Chromium or Chrome, and none is on PATH: install one, or "
+            "write HTML, which needs none."
+        )
+    with tempfile.TemporaryDirectory(
+        prefix="reluctant-figure-", ignore_cleanup_errors=True
+    ) as folder:
+        page, shot = Path(folder, "figure.html"), Path(folder, "figure.png")
+        page.write_text(render("", (), (figure,)), encoding="utf-8")
+        height = _height(figure) + 90
+        command = [
+            browser,
+            *FLAGS,
+            f"--user-data-dir={folder}/profile",
+            f"--force-device-scale-factor={scale:g}",
+            f"--window-size={WIDTH + 40},{height}",
+            f"--screenshot={shot}",
+            page.as_uri(),
+        ]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=90, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise UsageError(f"{browser} took no picture: {error}") from None
+        if not shot.is_file():
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise UsageError(
+                f"{browser} took no picture (exit {done.returncode}): {last}"
+            )
+        path.write_bytes(shot.read_bytes())
+
+
+def find_browser() -> str | None:
+    """Path of a Chromium or Chrome, or None."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def draw(figure: Figure) -> Plot:
+    """A plotly figure.
+
+    Raises:
+        UsageError: If plotly is not installed.
+    """
     try:
-        from plotly import graph_objects
+        from plotly import graph_objects, subplots
     except ImportError:
         raise UsageError(
-            "figures were asked for, but plotly is not installed: "
-            "`pip install reluctant[report]`, or leave the output folder out."
+            "figures need plotly, which is not installed: pip install "
+            "'reluctant[report]'."
         ) from None
+    if isinstance(figure, Images):
+        return _images(figure, subplots)
     plot = graph_objects.Figure()
+    _lay_out(plot, figure)
+    _set_axes(plot, figure)
     match figure:
         case Lines():
             _lines(plot, figure)
@@ -65,114 +163,256 @@ def _draw(figure: Figure) -> _Plot:
             _points(plot, figure)
         case Heatmap():
             _cells(plot, figure)
-        case Images():
-            plot = _images(figure)
-    plot.update_layout(template="simple_white", title=figure.title)
-    if isinstance(figure, Lines | Scatter | Heatmap):
-        plot.update_layout(xaxis=_axis(figure.x), yaxis=_axis(figure.y))
-        _marks(plot, figure)
+    _marks(plot, figure.marks)
     return plot
 
 
-def _lines(plot: _Plot, figure: Lines) -> None:
+def _lines(plot: Plot, figure: Lines) -> None:
     named: set[str] = set()
     for index, line in enumerate(figure.lines):
         color = _color(line.color, index)
-        style = {"color": color, "dash": _DASH[line.style]}
-        if line.low:
-            x, edge = line.x + line.x[::-1], line.high + line.low[::-1]
+        if line.low and line.high:
             plot.add_scatter(
-                x=x, y=edge, fill="toself", opacity=0.2, hoverinfo="skip",
-                line={"width": 0, "color": color}, showlegend=False,
-            )  # fmt: skip
-        mode = "+".join(
-            ["lines"] * line.lines
-            + ["markers"] * line.markers
-            + ["text"] * bool(line.labels)
-        )
+                x=[*line.x, *reversed(line.x)],
+                y=[*line.high, *reversed(line.low)],
+                fill="toself",
+                fillcolor=_faint(color),
+                line={"width": 0},
+                hoverinfo="skip",
+                showlegend=False,
+            )
         plot.add_scatter(
-            x=line.x, y=line.y, name=line.name, mode=mode or "lines", line=style,
-            text=line.labels or None, textposition="top center",
-            legendgroup=line.name,
+            x=line.x,
+            y=line.y,
+            mode=_mode(line),
+            name=line.name,
+            legendgroup=line.name or f"line {index}",
             showlegend=bool(line.name) and line.name not in named,
-        )  # fmt: skip
+            text=line.labels or None,
+            textposition="top center",
+            line={"color": color, "dash": _DASH[line.style], "width": 2.2},
+            marker={"color": color, "size": 9, "line": {"color": "white", "width": 1}},
+            connectgaps=False,
+        )
         named.add(line.name)
 
 
-def _points(plot: _Plot, figure: Scatter) -> None:
-    for index, kind in enumerate(figure.points):
+def _points(plot: Plot, figure: Scatter) -> None:
+    for index, points in enumerate(figure.points):
         plot.add_scatter(
-            x=kind.x, y=kind.y, name=kind.name,
-            mode="markers+text" if kind.labels else "markers",
-            text=kind.labels or None, textposition="top center",
+            x=points.x,
+            y=points.y,
+            mode="markers+text" if points.labels else "markers",
+            name=points.name,
+            text=points.labels or None,
+            textposition="top center",
+            showlegend=bool(points.name),
             marker={
-                "symbol": _SYMBOL.get(kind.symbol, kind.symbol),
-                "color": _color(kind.color, index), "size": kind.size,
+                "symbol": _SYMBOL.get(points.symbol, points.symbol),
+                "color": _color(points.color, index),
+                "size": points.size,
             },
-        )  # fmt: skip
-
-
-def _cells(plot: _Plot, figure: Heatmap) -> None:
-    plot.add_heatmap(
-        x=figure.columns, y=figure.rows, z=figure.values,
-        zmin=figure.value.low, zmax=figure.value.high,
-        zmid=0 if figure.diverging else None,
-        colorscale="RdBu" if figure.diverging else "Viridis",
-        colorbar={"title": _title(figure.value)},
-    )  # fmt: skip
-
-
-def _images(figure: Images) -> _Plot:
-    from plotly.subplots import make_subplots
-
-    columns = min(figure.columns, max(len(figure.images), 1))
-    rows = math.ceil(len(figure.images) / columns) or 1
-    labels = [image.label for image in figure.images]
-    plot = make_subplots(rows=rows, cols=columns, subplot_titles=labels)
-    for index, image in enumerate(figure.images):
-        row, column = divmod(index, columns)
-        plot.add_heatmap(
-            z=image.values, coloraxis="coloraxis", row=row + 1, col=column + 1
         )
-    plot.update_yaxes(autorange="reversed", visible=False)  # rows go from the top
-    plot.update_xaxes(visible=False)
+
+
+def _cells(plot: Plot, figure: Heatmap) -> None:
+    plot.add_heatmap(
+        x=figure.columns,
+        y=figure.rows,
+        z=[[None if math.isnan(v) else v for v in row] for row in figure.values],
+        xgap=1,
+        ygap=1,
+        colorbar=_bar(figure.value),
+        **_scale(figure.value, figure.values, diverging=figure.diverging),
+    )
+
+
+def _images(figure: Images, subplots: Any) -> Plot:
+    columns = max(1, min(figure.columns, len(figure.images)))
+    rows = max(1, math.ceil(len(figure.images) / columns))
+    plot = subplots.make_subplots(
+        rows,
+        columns,
+        subplot_titles=[html.escape(image.label) for image in figure.images],
+        horizontal_spacing=0.02,
+        vertical_spacing=min(0.12, 0.4 / rows),
+    )
+    for index, image in enumerate(figure.images):
+        at = {"row": index // columns + 1, "col": index % columns + 1}
+        plot.add_heatmap(z=image.values, coloraxis="coloraxis", **at)
+        plot.update_xaxes(visible=False, constrain="domain", **at)
+        number = "" if index == 0 else str(index + 1)
+        plot.update_yaxes(
+            visible=False,
+            autorange="reversed",
+            scaleanchor=f"x{number}",
+            constrain="domain",
+            **at,
+        )
+    for index in range(len(figure.images), rows * columns):
+        at = {"row": index // columns + 1, "col": index % columns + 1}
+        plot.update_xaxes(visible=False, **at)
+        plot.update_yaxes(visible=False, **at)
+    pixels = [row for image in figure.images for row in image.values]
+    scale = _scale(figure.value, pixels, diverging=figure.diverging)
     plot.update_layout(
-        height=120 + 180 * rows,
         coloraxis={
-            "colorscale": "RdBu" if figure.diverging else "Greys",
-            "cmid": 0 if figure.diverging else None,
-            "cmin": figure.value.low, "cmax": figure.value.high,
-            "colorbar": {"title": _title(figure.value)},
-        },
-    )  # fmt: skip
+            "colorscale": scale["colorscale"],
+            "cmin": scale["zmin"],
+            "cmax": scale["zmax"],
+            "colorbar": _bar(figure.value),
+        }
+    )
+    _lay_out(plot, figure)
+    plot.update_annotations(font={"size": 14, "color": _INK})
     return plot
 
 
-def _marks(plot: _Plot, figure: Lines | Scatter | Heatmap) -> None:
-    for mark in figure.marks:
-        is_x = mark.across == "x"
-        (plot.add_vline if is_x else plot.add_hline)(
-            mark.at, line={"dash": _DASH[mark.style], "color": "#555"},
-            annotation_text=mark.text or None,
-        )  # fmt: skip
-        if mark.low is not None:
-            (plot.add_vrect if is_x else plot.add_hrect)(
-                mark.low, mark.high, fillcolor="#999", opacity=0.2, line_width=0
-            )
+def _lay_out(plot: Plot, figure: Figure) -> None:
+    plot.update_layout(
+        title={
+            "text": html.escape(figure.title),
+            "font": {"size": 18},
+            "x": 0.01,
+            "xanchor": "left",
+        },
+        font={"size": 14, "color": _INK, "family": "Helvetica, Arial, sans-serif"},
+        width=WIDTH,
+        height=_height(figure),
+        plot_bgcolor="white",
+        paper_bgcolor="white",
+        colorway=PALETTE,
+    )
+
+
+def _height(figure: Figure) -> int:
+    if not isinstance(figure, Images):
+        return HEIGHT
+    columns = max(1, min(figure.columns, len(figure.images)))
+    rows = math.ceil(len(figure.images) / columns)
+    return 110 + rows * (30 + (WIDTH - 200) // max(2, columns))
+
+
+def _set_axes(plot: Plot, figure: Lines | Scatter | Heatmap) -> None:
+    texts = [mark.text for mark in figure.marks if mark.across == "y"]
+    beside = min(240, max((8 * len(text) for text in texts), default=0))
+    plot.update_layout(
+        xaxis=_axis(figure.x),
+        yaxis=_axis(figure.y),
+        legend={"orientation": "h", "y": -0.18, "x": 0, "yanchor": "top"},
+        margin={"l": 80, "r": 30 + beside, "t": 70, "b": 60},
+    )
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
-    ends = None
+    drawn: dict[str, Any] = {
+        "title": {"text": _title(axis)},
+        "type": axis.scale,
+        "gridcolor": _GRID,
+        "linecolor": _INK,
+        "showline": True,
+        "ticks": "outside",
+        "zeroline": False,
+        "exponentformat": "power" if axis.scale == "log" else "none",
+        "separatethousands": True,
+    }
+    if axis.whole:
+        drawn["tickformat"] = ",.0f"
     if axis.low is not None and axis.high is not None:
-        ends = [axis.low, axis.high]
-        if axis.scale == "log":
-            ends = [math.log10(end) for end in ends]
-    return {"title": _title(axis), "type": axis.scale, "range": ends}
+        drawn["range"] = [
+            math.log10(end) if axis.scale == "log" else end
+            for end in (axis.low, axis.high)
+        ]
+        if axis.whole and axis.high - axis.low <= 20:
+            drawn |= {"tick0": 0, "dtick": 1}
+    return drawn
+
+
+def _marks(plot: Plot, marks: Iterable[Mark]) -> None:
+    """Lines across; texts at the top step down, so that none hides another."""
+    below = 0
+    for mark in marks:
+        vertical = mark.across == "x"
+        add_line = plot.add_vline if vertical else plot.add_hline
+        add_band = plot.add_vrect if vertical else plot.add_hrect
+        at = "x" if vertical else "y"
+        if mark.low is not None and mark.high is not None:
+            ends = {f"{at}0": mark.low, f"{at}1": mark.high}
+            band = {"fillcolor": "#888888", "opacity": 0.18, "line_width": 0}
+            add_band(**ends, **band, layer="below")
+        text = None
+        if mark.text:
+            text = {"text": html.escape(mark.text), "font": {"size": 13, "color": _INK}}
+            if vertical:
+                text |= {"yanchor": "top", "xanchor": "left", "yshift": -20 * below}
+                below += 1
+            else:
+                text |= {"yanchor": "middle", "xanchor": "left", "xshift": 4}
+        add_line(
+            **{at: mark.at},
+            line={"color": _INK, "width": 1.6, "dash": _DASH[mark.style]},
+            annotation=text,
+            annotation_position="top right" if vertical else "right",
+        )
+
+
+def _mode(line: Line) -> str:
+    parts = ["lines"] * line.lines + ["markers"] * (line.markers or not line.lines)
+    return "+".join([*parts, *["text"] * bool(line.labels)])
+
+
+def _scale(
+    axis: Axis, rows: Iterable[Iterable[float]], *, diverging: bool
+) -> dict[str, Any]:
+    finite = [v for row in rows for v in row if math.isfinite(v)] or [0.0]
+    low = min(finite) if axis.low is None else axis.low
+    high = max(finite) if axis.high is None else axis.high
+    if not diverging:
+        return {"zmin": low, "zmax": high, "colorscale": "Cividis"}
+    end = max(abs(low), abs(high)) or 1.0
+    colors = [[0, "#0072B2"], [0.5, "#FFFFFF"], [1, "#D55E00"]]  # white at zero
+    return {"zmin": -end, "zmax": end, "colorscale": colors}
+
+
+def _bar(axis: Axis) -> dict[str, Any]:
+    return {"title": {"text": _title(axis), "side": "right"}, "outlinewidth": 0}
 
 
 def _title(axis: Axis) -> str:
-    return f"{axis.title} ({axis.unit})" if axis.unit else axis.title
+    return html.escape(f"{axis.title} ({axis.unit})" if axis.unit else axis.title)
 
 
 def _color(given: int | None, index: int) -> str:
-    return _PALETTE[(index if given is None else given) % len(_PALETTE)]
+    return PALETTE[(index if given is None else given) % len(PALETTE)]
+
+
+def _faint(color: str) -> str:
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.18)"
+
+
+def _script() -> str:
+    from plotly.offline import get_plotlyjs
+
+    source: str = get_plotlyjs()
+    return source
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+body {{ margin: 16px; background: white; color: #222; max-width: 940px;
+       font: 15px/1.5 Helvetica, Arial, sans-serif; }}
+figure {{ margin: 0 0 24px; break-inside: avoid; }}
+figcaption {{ margin: 0 8px; font-size: 14px; }}
+</style>
+<script>{script}</script>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
