@@ -340,7 +340,7 @@ def _marks(plot: Plot, marks: Iterable[Mark]) -> None:
             ends = {f"{at}0": mark.low, f"{at}1": mark.high}
             band = {"fillcolor": "#888888", "opacity": 0.18, "line_width": 0}
             add_band(**ends, **band, layer="below")
-        text = None
+        text: dict[str, Any] | None = None
         if mark.text:
             text = {"text": html.escape(mark.text), "font": {"size": 13, "color": _INK}}
             if vertical:
