@@ -24,8 +24,9 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
     # Summed gradients are a step that grows without end, whatever the learning rate.
     "LOP101": (*_LOST_UNITS, "STP101", "STP201", "GRD102", "NUM101", "HED101"),
-    # Layers that never train can leave the rest with nothing to learn from.
-    "LOP201": ("HED101",),
+    # Layers that never train can leave the rest with nothing to learn from; and what no
+    # optimizer owns, no optimizer's zero_grad() clears.
+    "LOP201": ("HED101", "LOP101"),
     # A step that is too long throws units out of the range of the data, or the loss up;
     # from larger weights come larger gradients.
     "STP101": (*_LOST_UNITS, "STP201", "GRD102", "NUM101", "HED101"),

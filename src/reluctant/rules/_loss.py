@@ -13,6 +13,8 @@ from reluctant.records import Quantity, Trace
 from reluctant.records.quantities import (
     BATCH_SAMPLES,
     LOSS,
+    OUTPUT_MEAN,
+    OUTPUT_SQUARE,
     TARGET_COUNT,
     TARGET_MEAN,
     TARGET_SQUARE,
@@ -142,7 +144,10 @@ def targets(trace: Trace, since: int = 0) -> Targets:
         level *= samples * max(1.0, positions) * width
     elif loss.reduction != "mean":
         level = math.nan
-    return Targets(level * _backwards(trace), variance, error)
+    factor = _factor(trace, samples) if loss.kind == "mse" else math.nan
+    if not math.isfinite(factor):
+        factor = _backwards(trace)
+    return Targets(level * factor, variance, error)
 
 
 class Skill(NamedTuple):
@@ -251,6 +256,38 @@ def _rows(trace: Trace, quantity: Quantity, since: int) -> NDArray[np.float64]:
     late = values[steps >= since]
     rows = late if len(late) else values
     return rows[np.isfinite(rows).all(axis=1)] if rows.size else np.zeros((0, 0))
+
+
+def _factor(trace: Trace, samples: float) -> float:
+    """What the squared error is multiplied by, such as ½; nan if it cannot be told.
+
+    Outputs and targets are known by their first two moments. That leaves the squared
+    error between two bounds, which meet where outputs are alike or the batch is 1.
+    """
+    loss = trace.setup.loss
+    at, values = trace.series(LOSS)
+    known = dict(zip(at.tolist(), values.tolist(), strict=True))
+    moments = [
+        trace.units(q, "")
+        for q in (OUTPUT_MEAN, OUTPUT_SQUARE, TARGET_MEAN, TARGET_SQUARE)
+    ]
+    if loss is None or len({m.values.shape for m in moments}) > 1:
+        return math.nan
+    ratios = []
+    for i, step in enumerate(moments[0].steps.tolist()):
+        if step not in known or any(m.steps[i] != step for m in moments):
+            continue
+        mean, square, want, want_square = (m.values[i] for m in moments)
+        apart = np.sqrt(np.maximum(square - mean**2, 0))
+        wanted = np.sqrt(np.maximum(want_square - want**2, 0))
+        offset = (mean - want) ** 2
+        low = float(((apart - wanted) ** 2 + offset).sum())
+        high = float(((apart + wanted) ** 2 + offset).sum())
+        if 0 < high <= 1.3 * low:
+            unit = samples if loss.reduction == "sum" else 1 / len(mean)
+            ratios.append(known[step] / (unit * math.sqrt(low * high)))
+    factor = float(np.median(ratios)) if len(ratios) >= 2 else math.nan
+    return 1.0 if abs(factor - 1) < 0.15 else factor
 
 
 def _samples(trace: Trace) -> float:

@@ -10,9 +10,11 @@ from reluctant.records.quantities import (
     BATCH_SAMPLES,
     FIRING_RATE,
     GRAD_REACHED,
+    PREACT_MAX,
+    PREACT_RMS,
     REACH_STEPS,
 )
-from reluctant.stats import silences
+from reluctant.stats import log_median, silences
 
 # activations with an exact zero: nothing comes back through a unit that is off
 CAN_DIE = ("relu", "relu6", "threshold", "clamp")
@@ -28,6 +30,8 @@ class Silent(NamedTuple):
         rate: Shape `(units,)`: firing rate while alive; nan if it never fired.
         longest: Shape `(units,)`: longest silence it came back from, in samples.
         ever: Shape `(units,)`: whether it ever showed life.
+        depth: Shape `(units,)`: how far below 0 its pre-activation stayed since, in
+            units of the layer's RMS; nan if that was not measured.
         is_exact: Whether nearly every step was looked at, not only the sampled ones.
     """
 
@@ -37,6 +41,7 @@ class Silent(NamedTuple):
     rate: NDArray[np.float64]
     longest: NDArray[np.float64]
     ever: NDArray[np.bool_]
+    depth: NDArray[np.float64]
     is_exact: bool
 
     def dead(
@@ -72,33 +77,28 @@ def heads(trace: Trace) -> list[Layer]:
 
 def silent(trace: Trace, layer: Layer) -> Silent | None:
     """Read the silence of a layer's units; None where it was never sampled."""
-    at, rates = trace.units(FIRING_RATE, layer.site)
+    at, rates = _by_step(*trace.units(FIRING_RATE, layer.site))
     if not rates.size or trace.last_step < 0:
         return None
     batch = _samples_a_step(trace)
     fired = ~(rates == 0)  # nan is not silence
-    reached_at, reached = trace.units(GRAD_REACHED, layer.site)
     life = np.where(fired, at[:, None], -1).max(axis=0)
-    looked_at = reached.shape[1] == rates.shape[1] and len(reached_at) > 0
-    is_exact = looked_at
-    if looked_at:
+    reached_at, reached = _by_step(*trace.units(GRAD_REACHED, layer.site))
+    is_exact = reached.shape[1] == rates.shape[1] and len(reached_at) > 0
+    if is_exact:
         heard = np.where(~(reached == 0), reached_at[:, None], -1).max(axis=0)
         life = np.maximum(life, heard)
-        covered = _covered(trace, reached_at)
-        is_exact = covered.sum() >= 0.9 * (reached_at[-1] - reached_at[0])
-        after = reached_at[:, None] > life
-        samples = np.where(after, covered[:, None], 0).sum(axis=0) * batch
-        spoke, widths = reached.copy(), covered * batch
-        spoke[np.isin(reached_at, at)] += fired[np.isin(at, reached_at)]
+        rows, covered = reached_at, _covered(trace, reached_at) * batch
+        spoke = ~(reached == 0)
+        spoke[np.isin(reached_at, at)] |= fired[np.isin(at, reached_at)]
+        is_exact = covered.sum() >= 0.9 * batch * (reached_at[-1] - reached_at[0])
     else:
-        after = at[:, None] > life
-        samples = after.sum(axis=0) * batch
-        spoke, widths = fired.astype(np.float64), np.full(len(at), batch)
+        rows, covered, spoke = at, np.full(len(at), batch), fired
+    samples = np.where(rows[:, None] > life, covered[:, None], 0).sum(axis=0)
     alive = at[:, None] <= life
-    with np.errstate(all="ignore"):
-        total = np.where(alive & np.isfinite(rates), rates, 0.0).sum(axis=0)
-        rate = np.where(life >= 0, total / alive.sum(axis=0), np.nan)
-    past = silences(spoke, widths)
+    total = np.where(alive & np.isfinite(rates), rates, 0.0).sum(axis=0)
+    rate = np.where(life >= 0, total / np.maximum(1, alive.sum(axis=0)), np.nan)
+    past = silences(spoke, covered)
     return Silent(
         layer,
         (life + 1).astype(np.int64),
@@ -106,17 +106,39 @@ def silent(trace: Trace, layer: Layer) -> Silent | None:
         rate,
         past.longest.astype(np.float64),
         life >= 0,
+        _depth(trace, layer, life),
         is_exact,
     )
 
 
-def _covered(trace: Trace, at: NDArray[np.int64]) -> NDArray[np.int64]:
+def _depth(trace: Trace, layer: Layer, life: NDArray[np.int64]) -> NDArray[np.float64]:
+    at, top = _by_step(*trace.units(PREACT_MAX, layer.site))
+    scale = log_median(trace.series(PREACT_RMS, layer.site).values)
+    if top.shape[1:] != life.shape or not np.isfinite(scale):
+        return np.full(life.shape, np.nan)
+    since = (at[:, None] > life) & np.isfinite(top)
+    highest = np.where(since, top, -np.inf).max(axis=0)
+    return np.where(np.isfinite(highest), -highest / 10.0**scale, np.nan)
+
+
+def _by_step(
+    at: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """One row a step: the mean, where a layer ran several times in one step."""
+    steps, first, count = np.unique(at, return_index=True, return_counts=True)
+    if not len(steps) or (count == 1).all():
+        return at, values
+    return steps, np.add.reduceat(values, first, axis=0) / count[:, None]
+
+
+def _covered(trace: Trace, at: NDArray[np.int64]) -> NDArray[np.float64]:
     """How many steps each reading of the bias gradients stands for."""
     steps, counts = trace.series(REACH_STEPS)
     said = {s: int(c) for s, c in zip(steps.tolist(), counts, strict=True) if c >= 0}
     gaps = np.diff(at, prepend=at[:1] - 1)
     return np.array(
-        [said.get(s, int(g)) for s, g in zip(at.tolist(), gaps, strict=True)], np.int64
+        [said.get(s, int(g)) for s, g in zip(at.tolist(), gaps, strict=True)],
+        np.float64,
     )
 
 

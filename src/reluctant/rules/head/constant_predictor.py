@@ -77,11 +77,12 @@ class ConstantPredictor(Rule):
             raise Blind("the best constant predictor's loss is unknown")
         if not want > 0:
             return  # constant targets ask for a constant
-        late = spread(trace, late_step(trace))
-        before = spread(trace, late_step(trace, 0.5), late_step(trace))
+        from_step = self._late(trace)
+        late = spread(trace, from_step)
+        before = spread(trace, from_step // 2, from_step - 1)
         apart = middle(late.values)
         if not np.isfinite(apart):
-            raise Blind("too few outputs were sampled late in the run")
+            raise Blind("too few outputs were sampled in the second half of the run")
         if not learnt.is_none(self.skill) or apart > self.spread * want:
             return
         if apart > self.growth * middle(before.values) and apart > 1e-6 * want:
@@ -122,3 +123,16 @@ class ConstantPredictor(Rule):
                 else Confidence.MEDIUM
             ),
         )
+
+    def _late(self, trace: Trace) -> int:
+        """From where on the outputs count as late: the last quarter if it was sampled.
+
+        Else the last three samples of the second half; beyond the end if there are
+        fewer, so that nothing is late.
+        """
+        steps = trace.units(OUTPUT_MEAN, "").steps
+        late = steps[steps >= late_step(trace)]
+        if len(late) >= 3:
+            return late_step(trace)
+        half = steps[steps >= late_step(trace, 0.5)]
+        return int(half[-3]) if len(half) >= 3 else trace.last_step + 1

@@ -29,9 +29,10 @@ class ParameterNotInOptimizer(Rule):
 
     ## How it is measured
     Parameters with `requires_grad` that the loss depends on and that belong to no
-    parameter group. Where these are all the layers up to a point and their weights no
-    longer look as a standard initialization draws them, a trained body is being used
-    under a new head: that is a note.
+    parameter group. A weight among them makes it an error, for a layer is then missing;
+    biases and scales alone are a warning. Where these are all the layers up to a point
+    and their weights no longer look as a standard initialization draws them, a trained
+    body is being used under a new head: that is a note.
 
     ## Sick
     ```python
@@ -50,7 +51,6 @@ class ParameterNotInOptimizer(Rule):
     ## Options
     - `min_steps`: How many steps must have passed. An optimizer made a few steps late
       is ordinary in code that unfreezes layers one by one.
-    - `share`: Share of the parameter entries from which on the finding is an error.
     - `fresh`: How close, in standard errors, a weight's spread must be to that of a
       standard scheme to count as freshly drawn. A trained weight of 10,000 entries is
       hundreds away.
@@ -60,7 +60,6 @@ class ParameterNotInOptimizer(Rule):
     """
 
     min_steps: int = 3
-    share: float = 0.05
     fresh: float = 4.0
 
     code = "LOP201"
@@ -82,7 +81,8 @@ class ParameterNotInOptimizer(Rule):
         entries = sum(math.prod(p.shape) for p in lost)
         share = entries / max(1, sum(math.prod(p.shape) for p in reached))
         is_body = _is_body(lost, reached) and not self._looks_fresh(lost)
-        severity = Severity.ERROR if share >= self.share else Severity.WARNING
+        has_weight = any(len(p.shape) > 1 for p in lost)
+        severity = Severity.ERROR if has_weight else Severity.WARNING
         others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         yield self.finding(
             f"{lost[0].name}{others} ({entries:,} entries, {share:.1%} of what has "

@@ -25,8 +25,10 @@ class StepPastLimit(Rule):
     ## Why it stops training
     A step that subtracts u changes the loss of its batch by −gᵀu + ½uᵀHu. The first
     term is what the gradient promises, the second what curvature takes back, and it
-    grows with the square of the step. Where G = E[uᵀHu] / E[gᵀu] passes 2 the average step
-    goes uphill. In a network with rectifiers one such step can silence units for good.
+    grows with the square of the step. Where G = E[uᵀHu] / E[gᵀu] passes 2 the average
+    step
+    goes uphill. In a network with rectifiers one such step can silence units for
+    good.
 
     ## How it is measured
     The gauge G over the sampled steps up to the harm, as a ratio of means, with its
