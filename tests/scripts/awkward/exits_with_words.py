@@ -1,0 +1,3 @@
+import sys
+
+sys.exit("the data is not there: give --data")

@@ -1,0 +1,22 @@
+import threading
+
+import torch
+from fingerprint import data, fingerprint
+from torch import nn
+
+torch.manual_seed(0)
+x, y = data()
+model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 3))
+
+
+def train():
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for step in range(80):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    print(fingerprint(model, optimizer))
+
+
+thread = threading.Thread(target=train)
+thread.start()
