@@ -71,7 +71,6 @@ class Governor:
             gap = min(max(1, int(step * (_GROWTH - 1))), _LONGEST_GAP)
             self._next_deep = step + (gap if step > 3 else 1)
             self._deep += 1
-            self._light += 1
             return True, True
         if self._steps % 64 == 0:
             self._set_stride()
@@ -102,10 +101,12 @@ class Governor:
 
     def report(self) -> str:
         """What watching cost, in one clause."""
-        share = self._spent_s / max(self.elapsed_s - self._spent_s, 1e-9)
+        start_up = min(self._spent_s, self._start_up_s)
+        share = (self._spent_s - start_up) / max(self.elapsed_s - self._spent_s, 1e-9)
         return (
-            f"watching took {self._spent_s:.2f} s of {self.elapsed_s:.1f} s "
-            f"({share:.1%}), {self._deep} of {self._steps} steps sampled in depth"
+            f"watching took {start_up:.2f} s to start with and {share:.1%} of the "
+            f"{self.elapsed_s:.1f} s; {self._deep} of {max(self._steps - 1, 0)} steps "
+            f"were sampled in depth"
         )
 
     def _per_deep(self) -> float:

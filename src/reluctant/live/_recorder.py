@@ -48,11 +48,20 @@ class Recorder:
                     )
         self._rows += measured
 
-    def add_loss(self, loss: Tensor, *, replace: bool) -> None:
-        """Add a batch's loss to the step's, or let it stand for the step's."""
-        value = float(loss) if loss.device.type == "cpu" else loss.clone().reshape(())
-        self._loss = value if replace or self._loss is None else self._loss + value
+    def add_loss(self, loss: Tensor, *, replace: bool) -> float:
+        """Add a batch's loss to the step's, or let it stand for the step's.
+
+        Returns:
+            The loss; 0 where reading it would keep a device waiting.
+        """
         self.saw_loss = True
+        if loss.device.type != "cpu":
+            kept = loss.clone().reshape(())
+            self._loss = kept if replace or self._loss is None else self._loss + kept
+            return 0.0
+        value = float(loss)
+        self._loss = value if replace or self._loss is None else self._loss + value
+        return value
 
     def end_step(self, step: int, *, now: bool) -> None:
         """Write what was collected for `step`.

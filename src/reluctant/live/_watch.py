@@ -4,6 +4,7 @@ One class holds the order in which things happen in a training step; it is longe
 a file should be because that order is one thought.
 """
 
+import math
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -332,24 +333,22 @@ class Watch:
             shape = tuple(loss.shape)
             self._note_blind("loss", f"has shape {shape}, where a scalar was expected")
             return
-        with self._governor.timed(deep=self._deep):
-            self._backwards += 1
-            if self._light or self._deep:
-                self._recorder.add_loss(loss.detach(), replace=self._in_step)
-            if loss.device.type == "cpu" and not self._origin_noted:
-                self._look_for_nonfinite(loss)
-            model = self.model
-            if model is not None:
-                self._tap.wants_training = model.training
-            if self._deep and not self._is_looked_at and not self._in_step:
-                self._is_looked_at = True
-                self._look_at_loss(loss)
-
-    def _look_for_nonfinite(self, loss: Tensor) -> None:
-        if not torch.isfinite(loss.detach()).all():
+        self._backwards += 1
+        if not self._light:
+            return
+        start = clock()
+        value = self._recorder.add_loss(loss.detach(), replace=self._in_step)
+        if not math.isfinite(value) and not self._origin_noted:
             self._origin_noted = True
             site, text = nonfinite_origin(loss, self._names)
             self._recorder.note(self.step, "nonfinite", site, text)
+        if self._deep and not self._is_looked_at and not self._in_step:
+            self._is_looked_at = True
+            model = self.model
+            if model is not None:
+                self._tap.wants_training = model.training
+            self._look_at_loss(loss)
+        self._governor.charge(clock() - start, deep=self._deep)
 
     def _look_at_loss(self, loss: Tensor) -> None:
         if loss.grad_fn is None:
@@ -460,12 +459,15 @@ class Watch:
             self._lead = id(optimizer)
         is_lead = id(optimizer) == self._lead
         self._others = 0 if is_lead else self._others + 1
-        if self._light or self._deep:
-            with self._governor.timed(deep=self._deep), torch.no_grad():
+        if self._deep:
+            with self._governor.timed(deep=True), torch.no_grad():
                 self._look_at_reach()
-                if self._deep:
-                    self._guard("rates", self._look_at_rates)
-                    self._look_at_gradients(optimizer, is_lead)
+                self._guard("rates", self._look_at_rates)
+                self._look_at_gradients(optimizer, is_lead)
+        elif self._light:
+            start = clock()
+            self._look_at_reach()
+            self._governor.charge(clock() - start, deep=False)
         if is_lead:
             self._end_step()
 
@@ -483,7 +485,7 @@ class Watch:
         self._reach_steps += 1
         for bias, reached in self._reached.values():
             if bias.grad is not None:
-                reached.logical_or_(bias.grad != 0)
+                reached.logical_or_(bias.grad)  # what is not 0 counts as true
 
     def _look_at_rates(self) -> None:
         rates = [
@@ -523,19 +525,23 @@ class Watch:
             self._measure(update_probe, update_probe.read, before, after)
 
     def _end_step(self) -> None:
-        with self._governor.timed(deep=self._deep), torch.no_grad():
-            if self._deep:
+        if self._deep:
+            with self._governor.timed(deep=True), torch.no_grad():
                 self._end_deep_step()
-            if self._light or self._deep:
-                self._recorder.end_step(self.step, now=self._deep)
-            self._outputs.clear()
-            self._before.clear()
-            self._is_looked_at = False
-            self._last_backwards, self._backwards = self._backwards, 0
-            self.step += 1
-            self._light, self._deep = self._governor.next_step(self.step)
-            self._tap.disarm()
-            if self._deep:
+                self._recorder.end_step(self.step, now=True)
+                self._outputs.clear()
+                self._before.clear()
+                self._is_looked_at = False
+                self._tap.disarm()
+        elif self._light:
+            start = clock()
+            self._recorder.end_step(self.step, now=False)
+            self._governor.charge(clock() - start, deep=False)
+        self._last_backwards, self._backwards = self._backwards, 0
+        self.step += 1
+        self._light, self._deep = self._governor.next_step(self.step)
+        if self._deep:
+            with self._governor.timed(deep=True), torch.no_grad():
                 self._tap.arm()
                 self._stale = self._gradients_left()
 
