@@ -99,3 +99,10 @@ def test_concise_is_one_line_a_finding_and_one_a_training() -> None:
         lines = FORMATS["concise"](diagnoses).splitlines()
         expected = sum(1 + len(d.findings) for d in diagnoses)
         assert len(lines) == max(expected, 1)
+
+
+@given(st.integers(40, 120))
+def test_no_sign_is_torn_from_its_number(width: int) -> None:
+    finding = msgspec.structs.replace(STEP, message="the gauge is 66.5 ± 59, 95 % " * 9)
+    text = terminal.render([Diagnosis(findings=(finding,))], page=Page(width=width))
+    assert text.count("66.5 ± 59") == text.count("95 %") == 9

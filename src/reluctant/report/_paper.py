@@ -9,6 +9,7 @@ from rich.text import Text
 
 from reluctant.report._page import Page
 
+KEEP = "\ue000"  # stands for a space at which no line is broken
 _LEAST_WIDTH = 40  # columns; a narrower window scrolls
 
 
@@ -30,7 +31,7 @@ class Paper:
         )
 
     def __str__(self) -> str:
-        lines = self._text.getvalue().splitlines()
+        lines = self._text.getvalue().replace(KEEP, " ").splitlines()
         return "".join(f"{line.rstrip()}\n" for line in lines)
 
     def put(self, text: RenderableType, indent: int = 0) -> None:

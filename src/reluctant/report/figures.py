@@ -375,7 +375,7 @@ def _scale(
 
 
 def _bar(axis: Axis) -> dict[str, Any]:
-    return {"title": {"text": _title(axis), "side": "right"}, "outlinewidth": 0}
+    return {"title": {"text": _title(axis), "side": "top"}, "outlinewidth": 0}
 
 
 def _title(axis: Axis) -> str:

@@ -19,7 +19,7 @@ from reluctant.report._page import (
     where,
     worst_first,
 )
-from reluctant.report._paper import Paper
+from reluctant.report._paper import KEEP, Paper
 
 _COLOR = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
 _MOST_EFFECTS = 4  # the others are named; --verbose lists them
@@ -80,7 +80,7 @@ def _headline(paper: Paper, root: Finding, page: Page) -> None:
         f"since step {root.since_step:,}",
     )
     _tag(paper, root.severity.value.upper(), _COLOR[root.severity], head)
-    paper.put(printable(root.message), 2)
+    paper.put(_prose(root.message), 2)
     if root.units or len(root.sites) > 1:
         paper.put(Text(f"sites: {where(root)}", "dim"), 2)
     _evidence(paper, root, page, indent=2)
@@ -133,7 +133,7 @@ def _finding(paper: Paper, finding: Finding, page: Page, indent: int) -> None:
     line = Text.assemble(
         (finding.name, _COLOR[finding.severity]),
         f" ({finding.code}){_since(finding)}: ",
-        printable(finding.message),
+        _prose(finding.message),
     )
     paper.item("-", line, indent)
     _evidence(paper, finding, page, indent + 2)
@@ -174,7 +174,7 @@ def _cures(paper: Paper, d: Diagnosis, page: Page) -> None:
     for number, cure in enumerate(shown, 1):
         line = Text.assemble(
             (title_of(cure), "green"),
-            f" ({cure.trust}, for {cure.cures}): {printable(cure.because)}",
+            f" ({cure.trust}, for {cure.cures}): {_prose(cure.because)}",
         )
         paper.item(f"{number}.", line, 2)
         for row in code_of(cure):
@@ -195,7 +195,7 @@ def _judged(paper: Paper, d: Diagnosis, page: Page) -> None:
         paper.item("Ruled out:", Text(names(clear, len(clear)), "dim"))
     most = len(d.notes) if page.verbose else _MOST_REASONS
     for note in d.notes[:most]:
-        paper.item("Record:", Text(printable(note), "dim"))
+        paper.item("Record:", Text(_prose(note), "dim"))
     if d.notes[most:]:
         paper.put(f"Record: {len(d.notes) - most} more notes (--verbose lists them)")
 
@@ -214,6 +214,11 @@ def _blind(paper: Paper, checks: Sequence[Check], page: Page, indent: int) -> No
     rest = sum(len(rules) for _, rules in groups[most:])
     if rest:
         paper.put(Text(f"and {rest} more for other reasons", "dim"), indent)
+
+
+def _prose(text: str) -> str:
+    """The text, in which no sign is torn from its number."""
+    return re.sub(r"(?<=\d) (?=[%×±])|(?<=[×±]) (?=\d)", KEEP, printable(text))
 
 
 def _tag(paper: Paper, word: str, color: str, text: Text) -> None:
