@@ -1,5 +1,6 @@
 """What `dying-output` looks like."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,10 @@ import numpy as np
 from reluctant.cases._data import Digits
 from reluctant.cases._relu_net import Run
 from reluctant.records import Axis, Figure, Line, Lines, Mark, Points, Scatter
+from reluctant.records._figure import Style, Symbol
 
-_SMOOTH = 5  # windows of the gauge in a running mean
+_BINS = 100  # of a training, each with one mean of the gauge
+_STYLES: tuple[Style, ...] = ("solid", "dashed", "dotted")
 
 
 def draw(
@@ -28,16 +31,17 @@ def _curves(data: Digits, shown: list[Run], colors: dict[float, int]) -> Figure:
     lines = []
     for run in shown:
         epochs = tuple(float(e + 1) for e in range(len(run.test)))
-        for part, values, style in (
+        parts: tuple[tuple[str, list[float], Style], ...] = (
             ("test", run.test, "solid"),
             ("training", run.train, "dotted"),
-        ):
+        )
+        for part, values, style in parts:
             lines.append(
                 Line(
                     name=f"learning rate {run.rate:g}, {part}",
                     x=epochs,
                     y=tuple(100 * value for value in values),
-                    style="solid" if style == "solid" else "dotted",
+                    style=style,
                     color=colors[run.rate],
                     markers=len(epochs) < 4,
                 )
@@ -56,33 +60,26 @@ def _gauges(shown: list[Run], colors: dict[float, int]) -> Figure:
     first = [run for run in shown if run.seed == shown[0].seed]
     lines = []
     for run in first:
-        terms = np.array(
-            [
-                run.terms[max(0, i + 1 - _SMOOTH) : i + 1].sum(axis=0)
-                for i in range(len(run.terms))
-            ]
-        ).reshape(-1, 2)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = np.where(terms[:, 0] > 0, terms[:, 1] / terms[:, 0], np.nan)
-        steps = (np.arange(len(values)) + 1) * run.window
-        keep = slice(None, None, max(1, len(values) // 300))
+        edges = np.linspace(0, run.steps, _BINS + 1)
+        values = [run.gauge(int(a), int(b) - 1) for a, b in pairwise(edges)]
+        middles = (edges[:-1] + edges[1:]) / 2
         lines.append(
             Line(
                 name=f"learning rate {run.rate:g}",
-                x=tuple(map(float, steps[keep])),
-                y=tuple(map(float, values[keep])),
-                style=("solid", "dashed", "dotted")[colors[run.rate] % 3],
+                x=tuple(map(float, middles)),
+                y=tuple(values),
+                style=_STYLES[colors[run.rate] % 3],
                 color=colors[run.rate],
             )
         )
-        died = sorted(int(run.last_fired[u]) for u in run.dead if run.last_fired[u] > 0)
+        died = [float(run.last_fired[u]) for u in run.dead if run.last_fired[u] >= 0]
+        at = [min(int(step / run.steps * _BINS), _BINS - 1) for step in died]
         if died:
-            at = [min(step // run.window, len(values) - 1) for step in died]
             lines.append(
                 Line(
                     name=f"an output dies at {run.rate:g}",
-                    x=tuple(map(float, died)),
-                    y=tuple(float(values[i]) for i in at),
+                    x=tuple(died),
+                    y=tuple(values[i] for i in at),
                     color=colors[run.rate],
                     lines=False,
                     markers=True,
@@ -95,13 +92,13 @@ def _gauges(shown: list[Run], colors: dict[float, int]) -> Figure:
         y=Axis(title="step gauge G = E[uᵀHu] / E[gᵀu]", low=0, high=5),
         lines=tuple(lines),
         marks=(Mark(at=2, text="edge, 2"),),
-        caption="Where the average step gains nothing on its own sample, the gauge is 2. "
-        f"Seed {first[0].seed}, mean over {_SMOOTH * first[0].window} steps.",
+        caption="At 2 the average step gains nothing on its own sample. "
+        f"Seed {first[0].seed}, means over a hundredth of the training.",
     )
 
 
 def _deaths(shown: list[Run], colors: dict[float, int]) -> Figure:
-    symbols = ("circle", "cross", "square", "diamond", "open-circle")
+    symbols: tuple[Symbol, ...] = ("circle", "cross", "square", "diamond")
     points = []
     for rate, color in colors.items():
         pairs = [
@@ -119,7 +116,7 @@ def _deaths(shown: list[Run], colors: dict[float, int]) -> Figure:
                     x=x,
                     y=y,
                     color=color,
-                    symbol=symbols[color % 5],  # type: ignore[arg-type]
+                    symbol=symbols[color % 4],
                 )
             )
     return Scatter(
@@ -134,7 +131,10 @@ def _deaths(shown: list[Run], colors: dict[float, int]) -> Figure:
 
 
 def _outcomes(runs: list[Run], threshold: dict[str, Any]) -> Figure:
-    kinds = (("trained", "circle", 0), ("lost outputs", "cross", 1))
+    kinds: tuple[tuple[str, Symbol, int], ...] = (
+        ("trained", "circle", 0),
+        ("lost outputs", "cross", 1),
+    )
     points = []
     for outcome, symbol, color in kinds:
         pairs = [
@@ -144,9 +144,7 @@ def _outcomes(runs: list[Run], threshold: dict[str, Any]) -> Figure:
         ]
         if pairs:
             x, y = zip(*pairs, strict=True)
-            points.append(
-                Points(name=outcome, x=x, y=y, symbol=symbol, color=color)  # type: ignore[arg-type]
-            )
+            points.append(Points(name=outcome, x=x, y=y, symbol=symbol, color=color))
     low, high = threshold["interval"]
     marks = [
         Mark(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from reluctant.cases._data import Digits
-from reluctant.cases._relu_net import HIDDEN, OUTPUTS, Weights
+from reluctant.cases._relu_net import HIDDEN, OUTPUTS, Weights, order
 from reluctant.lab import Training
 from reluctant.live import watch
 from reluctant.records import Diagnosis
@@ -23,23 +23,22 @@ class HalfSquares(nn.Module):
 
 
 class Samples:
-    """Single samples, in the order that the NumPy training takes them."""
+    """Single samples, in the order that the other trainings take them."""
 
     def __init__(self, data: Digits, seed: int) -> None:
-        import numpy as np
-
-        self._random = np.random.default_rng([seed, 1])
+        self._seed, self._epoch = seed, -1
         self._x = torch.from_numpy(data.train_x)
         self._t = nn.functional.one_hot(torch.from_numpy(data.train_y), OUTPUTS).float()
 
     def __iter__(self) -> Any:
-        for index in self._random.permutation(len(self._x)):
+        self._epoch += 1
+        for index in order(self._seed, self._epoch, len(self._x)):
             yield self._x[index, None], self._t[index, None]
 
 
 def make(data: Digits, rate: float, seed: int) -> Training:
-    """The training in torch; its first weights and its order are the NumPy ones'."""
-    initial = Weights.initial(seed, data.inputs)
+    """The training in torch; its first weights and its order are the others'."""
+    initial = Weights.initial(seed, data)
     model = nn.Sequential(
         nn.Linear(data.inputs, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, OUTPUTS), nn.ReLU()
     )

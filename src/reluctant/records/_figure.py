@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 Style: TypeAlias = Literal["solid", "dashed", "dotted"]
+Symbol: TypeAlias = Literal["circle", "cross", "square", "diamond", "open-circle"]
 
 
 class Axis(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +115,7 @@ class Points(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
-    symbol: Literal["circle", "cross", "square", "diamond", "open-circle"] = "circle"
+    symbol: Symbol = "circle"
     color: int | None = None
     size: float = 9
     labels: tuple[str, ...] = ()
@@ -159,10 +160,17 @@ class Heatmap(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
-    """One small picture: rows of values from the top, and a label."""
+    """One small picture.
+
+    Attributes:
+        label: Above it.
+        values: Rows of values, from the top; from the bottom if the figure has axes.
+        lines: Drawn over it, on the figure's axes; equal names share a legend entry.
+    """
 
     label: str
     values: tuple[tuple[float, ...], ...]
+    lines: tuple[Line, ...] = ()
 
 
 class Images(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -173,6 +181,9 @@ class Images(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         images: In reading order.
         columns: Pictures in a row.
         diverging: Whether zero is the middle of the color scale.
+        x: Horizontal axis of each, with both ends; None for pictures without axes.
+        y: Vertical axis of each; both or neither.
+        contours: Whether levels are drawn in place of pixels.
     """
 
     name: str
@@ -181,7 +192,45 @@ class Images(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     images: tuple[Image, ...]
     columns: int = 5
     diverging: bool = True
+    x: Axis | None = None
+    y: Axis | None = None
+    contours: bool = False
     caption: str = ""
 
 
-Figure: TypeAlias = Lines | Scatter | Heatmap | Images
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """One bar.
+
+    Attributes:
+        label: Beside it.
+        value: Its length.
+        low: Lower end of an interval around its end; None for none.
+        high: Upper end. Both or neither.
+        color: Position in the palette.
+        text: Written at its end.
+    """
+
+    label: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    color: int = 0
+    text: str = ""
+
+
+class Bars(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Amounts of things that have names, from the top.
+
+    Attributes:
+        value: What the bars measure.
+        bars: In reading order, with different labels.
+    """
+
+    name: str
+    title: str
+    value: Axis
+    bars: tuple[Bar, ...]
+    caption: str = ""
+
+
+Figure: TypeAlias = Lines | Scatter | Heatmap | Images | Bars

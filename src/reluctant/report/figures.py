@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from reluctant.records import (
     Axis,
+    Bars,
     Figure,
     Heatmap,
     Images,
@@ -155,6 +156,8 @@ def draw(figure: Figure) -> Plot:
         return _images(figure, subplots)
     plot = graph_objects.Figure()
     _lay_out(plot, figure)
+    if isinstance(figure, Bars):
+        return _bars(plot, figure)
     _set_axes(plot, figure)
     match figure:
         case Lines():
@@ -163,13 +166,17 @@ def draw(figure: Figure) -> Plot:
             _points(plot, figure)
         case Heatmap():
             _cells(plot, figure)
-    _marks(plot, figure.marks)
+    _marks(plot, figure.marks, {"x": figure.x, "y": figure.y})
     return plot
 
 
 def _lines(plot: Plot, figure: Lines) -> None:
-    named: set[str] = set()
-    for index, line in enumerate(figure.lines):
+    _add_lines(plot, figure.lines, set())
+
+
+def _add_lines(plot: Plot, lines: Sequence[Line], named: set[str], **at: int) -> None:
+    """Draw lines; `named` are those that the legend has, `at` is where in a grid."""
+    for index, line in enumerate(lines):
         color = _color(line.color, index)
         if line.low and line.high:
             plot.add_scatter(
@@ -180,6 +187,7 @@ def _lines(plot: Plot, figure: Lines) -> None:
                 line={"width": 0},
                 hoverinfo="skip",
                 showlegend=False,
+                **at,
             )
         plot.add_scatter(
             x=line.x,
@@ -193,6 +201,7 @@ def _lines(plot: Plot, figure: Lines) -> None:
             line={"color": color, "dash": _DASH[line.style], "width": 2.2},
             marker={"color": color, "size": 9, "line": {"color": "white", "width": 1}},
             connectgaps=False,
+            **at,
         )
         named.add(line.name)
 
@@ -227,28 +236,81 @@ def _cells(plot: Plot, figure: Heatmap) -> None:
     )
 
 
+def _bars(plot: Plot, figure: Bars) -> Plot:
+    ends = [
+        (bar.high or bar.value) - bar.value if bar.high is not None else 0.0
+        for bar in figure.bars
+    ]
+    below = [bar.value - bar.low if bar.low is not None else 0.0 for bar in figure.bars]
+    plot.add_bar(
+        x=[bar.value for bar in figure.bars],
+        y=[html.escape(bar.label) for bar in figure.bars],
+        orientation="h",
+        marker={"color": [_color(bar.color, 0) for bar in figure.bars]},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": ends,
+            "arrayminus": below,
+            "color": _INK,
+            "thickness": 1.6,
+            "visible": any(ends),
+        },
+        showlegend=False,
+    )
+    for bar in figure.bars:
+        plot.add_annotation(
+            x=bar.high if bar.high is not None else bar.value,
+            y=html.escape(bar.label),
+            text=html.escape(bar.text),
+            font={"size": 14, "color": _INK},
+            showarrow=False,
+            xanchor="left",
+            xshift=6,
+        )
+    labels = {"autorange": "reversed", "automargin": True, "ticks": ""}
+    plot.update_layout(
+        xaxis=_axis(figure.value), yaxis=labels, bargap=0.3, margin={"r": 60, "t": 70}
+    )
+    return plot
+
+
 def _images(figure: Images, subplots: Any) -> Plot:
+    """Small pictures: a grid of plots, each with equal scales along both axes."""
     columns = max(1, min(figure.columns, len(figure.images)))
     rows = max(1, math.ceil(len(figure.images) / columns))
     plot = subplots.make_subplots(
         rows,
         columns,
         subplot_titles=[html.escape(image.label) for image in figure.images],
-        horizontal_spacing=0.02,
+        horizontal_spacing=0.02 if figure.x is None else 0.06,
         vertical_spacing=min(0.12, 0.4 / rows),
     )
+    named: set[str] = set()
     for index, image in enumerate(figure.images):
         at = {"row": index // columns + 1, "col": index % columns + 1}
-        plot.add_heatmap(z=image.values, coloraxis="coloraxis", **at)
-        plot.update_xaxes(visible=False, constrain="domain", **at)
+        look: dict[str, Any] = {"z": image.values, "coloraxis": "coloraxis"}
+        sideways: dict[str, Any] = {"visible": False}
+        upright: dict[str, Any] = {"visible": False, "autorange": "reversed"}
+        if figure.x is not None and figure.y is not None:
+            look |= {
+                "x": _even(figure.x, len(image.values[0])),
+                "y": _even(figure.y, len(image.values)),
+            }
+            sideways, upright = _axis(figure.x), _axis(figure.y)
+            if at["row"] < rows and index + columns < len(figure.images):
+                sideways["title"] = None
+            if at["col"] > 1:
+                upright["title"] = None
+        if figure.contours:
+            plot.add_contour(**look, ncontours=14, line={"width": 1}, **at)
+        else:
+            plot.add_heatmap(**look, **at)
+        _add_lines(plot, image.lines, named, **at)
+        plot.update_xaxes(sideways | {"constrain": "domain"}, **at)
         number = "" if index == 0 else str(index + 1)
-        plot.update_yaxes(
-            visible=False,
-            autorange="reversed",
-            scaleanchor=f"x{number}",
-            constrain="domain",
-            **at,
-        )
+        upright |= {"scaleanchor": f"x{number}", "constrain": "domain"}
+        plot.update_yaxes(upright, **at)
     for index in range(len(figure.images), rows * columns):
         at = {"row": index // columns + 1, "col": index % columns + 1}
         plot.update_xaxes(visible=False, **at)
@@ -265,7 +327,16 @@ def _images(figure: Images, subplots: Any) -> Plot:
     )
     _lay_out(plot, figure)
     plot.update_annotations(font={"size": 14, "color": _INK})
+    plot.update_layout(
+        legend={"orientation": "h", "y": -0.14, "x": 0, "yanchor": "top"}
+    )
     return plot
+
+
+def _even(axis: Axis, count: int) -> list[float]:
+    """As many positions, evenly from one end of an axis to the other."""
+    low, high = axis.low or 0.0, axis.high or 0.0
+    return [low + (high - low) * i / max(1, count - 1) for i in range(count)]
 
 
 def _lay_out(plot: Plot, figure: Figure) -> None:
@@ -290,7 +361,8 @@ def _height(figure: Figure) -> int:
         return HEIGHT
     columns = max(1, min(figure.columns, len(figure.images)))
     rows = math.ceil(len(figure.images) / columns)
-    return 110 + rows * (30 + (WIDTH - 200) // max(2, columns))
+    legend = 50 if any(image.lines for image in figure.images) else 0
+    return 110 + legend + rows * (30 + (WIDTH - 200) // max(2, columns))
 
 
 def _set_axes(plot: Plot, figure: Lines | Scatter | Heatmap) -> None:
@@ -328,7 +400,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
     return drawn
 
 
-def _marks(plot: Plot, marks: Iterable[Mark]) -> None:
+def _marks(plot: Plot, marks: Iterable[Mark], axes: dict[str, Axis]) -> None:
     """Lines across; texts at the top step down, so that none hides another."""
     below = 0
     for mark in marks:
@@ -354,6 +426,8 @@ def _marks(plot: Plot, marks: Iterable[Mark]) -> None:
             annotation=text,
             annotation_position="top right" if vertical else "right",
         )
+        if text and axes[at].scale == "log":  # a text is placed by the exponent
+            plot.layout.annotations[-1][at] = math.log10(mark.at)
 
 
 def _mode(line: Line) -> str:
