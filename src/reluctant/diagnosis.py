@@ -138,5 +138,7 @@ def _about_the_record(trace: Trace) -> list[str]:
     blind = [f"{n.site} {n.text}" for n in trace.notes("blind")]
     cost = [n.text for n in trace.notes("cost")[-1:]]
     end = [n.text for n in trace.notes("end")[-1:]]
+    if trace.frames and not trace.notes("cost"):
+        end = ["the record has no end: the run was killed, or it still goes on"]
     damage = [f"damaged record: {line}" for line in trace.damage]
     return [*hidden, *dict.fromkeys(blind), *damage, *cost, *end]
