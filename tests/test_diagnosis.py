@@ -90,7 +90,7 @@ def test_the_cause_comes_before_what_it_explains() -> None:
         rule("UNT101", found(since=3)),
     ]
     diagnosis = diagnose(TRACE, rules)
-    assert [f.code for f in diagnosis.findings][0] == "INI101"
+    assert diagnosis.findings[0].code == "INI101"
     assert diagnosis.explained["UNT101"] == "INI101"
     assert set(diagnosis.explained) == {"UNT101", "HED101"}
     assert diagnosis.root is not None
