@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import FIRING_RATE
+from reluctant.records.quantities import FIRING_RATE, LOSS
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._loss import skill, sound
 from reluctant.rules._silence import hidden, silent
@@ -56,7 +56,7 @@ class DeadLayer(Rule):
     code = "UNT102"
     severity = Severity.ERROR
     since = "0.1.0"
-    needs = (FIRING_RATE,)
+    needs = (LOSS,)  # a network without rectifiers is clear, not blind
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """Yield one finding with all layers that are silent as a whole."""

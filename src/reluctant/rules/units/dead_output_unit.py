@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import FIRING_RATE, TARGET_COUNT, TARGET_MEAN
+from reluctant.records.quantities import FIRING_RATE, LOSS, TARGET_COUNT, TARGET_MEAN
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._loss import sound
 from reluctant.rules._silence import heads, silent
@@ -61,7 +61,7 @@ class DeadOutputUnit(Rule):
     code = "UNT201"
     severity = Severity.ERROR
     since = "0.1.0"
-    needs = (FIRING_RATE,)
+    needs = (LOSS,)  # a network without rectifiers is clear, not blind
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """Yield one finding with all outputs that are dead."""

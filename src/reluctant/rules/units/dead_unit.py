@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import FIRING_RATE
+from reluctant.records.quantities import FIRING_RATE, LOSS
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._loss import skill, sound
 from reluctant.rules._silence import Silent, hidden, silent
@@ -35,7 +35,8 @@ class DeadUnit(Rule):
     Training leaves units behind that hover just below their threshold, up to 40 % of a
     layer in networks that fit their data; the next layers may want them back. Units
     that were thrown out lie deep below it. So it is a warning where the deep ones are
-    many, where most of a layer is silent, or where the network learns nothing.
+    many, where most of a layer is silent, where the layer is narrow, or where the
+    network learns nothing.
 
     ## Sick
     ```python
@@ -59,6 +60,8 @@ class DeadUnit(Rule):
       units of the layer's RMS. Healthy training: median 0.2, nine in ten below 0.5.
       Units with a bias of -3 or less: median 0.6 to 2.
     - `most`: Share of a layer from which on it is a warning, deep or not.
+    - `narrow`: Layers of so few units have none to spare: there `share` counts, deep or
+      not.
     - `least`: Share of a layer below which nothing is said at all.
     - `min_samples`: Silent samples it takes at least; 1,000 bound the rate by 0.3 %.
     - `expected`: How often it would have fired since, at its earlier rate: at 20 the
@@ -74,6 +77,7 @@ class DeadUnit(Rule):
     share: float = 0.2
     depth: float = 0.5
     most: float = 0.5
+    narrow: int = 4
     least: float = 0.02
     min_samples: int = 1000
     expected: float = 20.0
@@ -82,7 +86,7 @@ class DeadUnit(Rule):
     code = "UNT101"
     severity = Severity.WARNING
     since = "0.1.0"
-    needs = (FIRING_RATE,)
+    needs = (LOSS,)  # a network without rectifiers is clear, not blind
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """Yield one finding with all layers that hold dead units."""
@@ -112,7 +116,10 @@ class DeadUnit(Rule):
         learnt = skill(trace)
         is_stuck = learnt.is_exact and learnt.is_none(0.02)
         deep = max(float((m & ~(s.depth < self.depth)).mean()) for s, m in hit)
-        is_many = deep >= self.share or share >= (self.share if is_stuck else self.most)
+        is_tight = is_stuck or any(
+            m.size <= self.narrow and m.mean() >= self.share for _, m in hit
+        )
+        is_many = deep >= self.share or share >= (self.share if is_tight else self.most)
         n = float(worst.samples[mask].min())
         since = min(int(s.since[m].min()) for s, m in hit)
         elsewhere = (
