@@ -21,7 +21,7 @@ demo: $(STAMP)    ## why do the outputs of this network die? (DATA=dir for MNIST
 	$(BIN)/reluctant case dying-output $(if $(DATA),--data "$(DATA)")
 
 test: $(STAMP)    ## all but the slow tests
-	$(BIN)/python -m pytest -m "not slow" -n 2 --doctest-modules src/reluctant/stats src/reluctant/records tests
+	$(BIN)/python -m pytest -m "not slow" -n 2 tests
 
 check: lint types layers slow docs    ## everything else that CI runs
 
