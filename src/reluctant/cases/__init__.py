@@ -11,6 +11,10 @@ from reluctant.records import UsageError
 CASES: dict[str, str] = {
     "dying-output": "a network that trains at one learning rate and collapses for good "
     "at a slightly larger one: its output units die",
+    "nan-loss": "a regression whose loss rises from thousands to trillions to nan, and "
+    "learns at a tenth of the learning rate: each step is past its limit",
+    "tiny-abs": "three ReLU units that should learn |x + jy| and mostly end in a "
+    "valley: the sign of an outgoing weight is frozen at the start",
 }
 
 __all__ = ["CASES", "CaseResult", "run_case"]

@@ -53,8 +53,7 @@ class Flats:
     def eigenvalues(self) -> Array:
         """Of the Hessian of a linear model's mean squared error, rising."""
         a = self._with_ones()
-        values: Array = np.linalg.eigvalsh(2 * a.T @ a / len(a))
-        return values
+        return np.asarray(np.linalg.eigvalsh(2 * a.T @ a / len(a)), np.float64)
 
     @property
     def best(self) -> float:
@@ -147,7 +146,7 @@ def train(
     model: nn.Module,
     measure: bool = False,
 ) -> Course:
-    """Train on all flats at once, in float32, or in float64 where each step is measured.
+    """Train on all flats at once, in float32, or in float64 where steps are measured.
 
     Args:
         flats: What to learn.

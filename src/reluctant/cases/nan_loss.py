@@ -115,7 +115,8 @@ def _run(
 
 def _outcomes(seed: int, steps: int) -> list[dict[str, Any]]:
     """What becomes of one seed at both rates."""
-    flats, found = Flats.drawn(seed), []
+    flats = Flats.drawn(seed)
+    found: list[dict[str, Any]] = []
     for rate in (FAILING, WORKING):
         course = train(flats, sgd(rate), rate, steps, model=linear(seed))
         found.append(
@@ -194,7 +195,7 @@ def _predicted(course: Course) -> dict[str, Any]:
 
 
 def _quadratics() -> list[dict[str, Any]]:
-    """Gradient descent on ½·c·x² from x = 1, where each step multiplies x by 1 − ε·c."""
+    """Gradient descent on ½·c·x² from x = 1: each step multiplies x by 1 − ε·c."""
     return [
         {
             "name": name,
@@ -234,8 +235,8 @@ def _tell(numbers: dict[str, Any]) -> list[str]:
     story = [
         f"One linear layer learns the rent of {FLATS} flats from size (m²), rooms and "
         "age (years), as they are: mean squared error, plain gradient descent on all "
-        f"flats at once, float32. At learning rate {FAILING:g} the loss is no number in "
-        f"{len(broke)} of {len(failing)} seeds; in the first it goes from "
+        f"flats at once, float32. At learning rate {FAILING:g} the loss is no number "
+        f"in {len(broke)} of {len(failing)} seeds; in the first it goes from "
         f"{one['first_loss']:,.0f} past a trillion at step {one['above_trillion_at']} "
         f"and breaks at step {one['nonfinite_at']}. At {WORKING:g} it falls in all "
         f"{len(working)}, to {working[0]['last_loss']:.3g} after {numbers['steps']:,} "

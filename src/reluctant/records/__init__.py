@@ -7,6 +7,8 @@ from reluctant.records._diagnosis import Check, Diagnosis
 from reluctant.records._errors import ReluctantError, TraceError, UsageError
 from reluctant.records._figure import (
     Axis,
+    Bar,
+    Bars,
     Figure,
     Heatmap,
     Image,
@@ -35,6 +37,8 @@ from reluctant.records._trace import Series, Trace, UnitSeries
 __all__ = [
     "AddParameters",
     "Axis",
+    "Bar",
+    "Bars",
     "Change",
     "Check",
     "ClipGradNorm",

@@ -268,7 +268,7 @@ def _bars(plot: Plot, figure: Bars) -> Plot:
             xanchor="left",
             xshift=6,
         )
-    labels = {"autorange": "reversed", "automargin": True, "ticks": ""}
+    labels = {"autorange": "reversed", "automargin": True, "ticksuffix": "  "}
     plot.update_layout(
         xaxis=_axis(figure.value), yaxis=labels, bargap=0.3, margin={"r": 60, "t": 70}
     )
