@@ -53,7 +53,7 @@ def prepare(dataset: Dataset, spec: MLPSpec, dtype: Any) -> Samples:
     is_dense = not hasattr(inputs, "indptr")
     if is_dense:
         table = np.ascontiguousarray(inputs, dtype=dtype)
-        is_dense = np.count_nonzero(table) > _DENSE_FROM * table.size
+        is_dense = int(np.count_nonzero(table)) > _DENSE_FROM * table.size
         if is_dense:
             if spec.bias:
                 table = np.concatenate([table, np.ones((n, 1), dtype)], axis=1)
@@ -61,20 +61,20 @@ def prepare(dataset: Dataset, spec: MLPSpec, dtype: Any) -> Samples:
             index = np.arange(table.shape[1], dtype=np.uint32)
             value = np.ascontiguousarray(table).reshape(-1)
             return Samples(start, index, value, target, label, True)
-        of_row, index = np.nonzero(table)
-        value = table[of_row, index]
+        of_row, column = np.nonzero(table)
+        value = table[of_row, column]
         length = np.bincount(of_row, minlength=n)
     else:
         length = np.diff(inputs.indptr)
-        index, value = inputs.indices, inputs.data
+        column, value = inputs.indices, inputs.data
     start = np.concatenate(([0], np.cumsum(length))).astype(np.int64)
     if spec.bias:
         value = np.insert(value, start[1:], 1.0)
-        index = np.insert(index, start[1:], columns)
+        column = np.insert(column, start[1:], columns)
         start = start + np.arange(n + 1)
     return Samples(
         start=start,
-        index=np.array(index, dtype=np.uint32),
+        column=np.array(column, dtype=np.uint32),
         value=np.array(value, dtype=dtype),
         target=target,
         label=label,
@@ -115,7 +115,7 @@ def _no_labels() -> NDArray[np.int64]:
 
 
 @compiled
-def _mix(state: int) -> int:
+def _mix(state: np.uint64) -> np.uint64:
     """Scramble 64 bits: the output function of SplitMix64."""
     z = state
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

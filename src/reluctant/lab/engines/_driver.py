@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reluctant.lab.engines import _layout as lay
-from reluctant.lab.engines._catch_up import BLOCK, fill, flush, new_tables
+from reluctant.lab.engines._catch_up import BLOCK, correct_bias, fill, flush, new_tables
 from reluctant.lab.engines._dataset import Dataset, prepare, shuffled_epochs
 from reluctant.lab.engines._gauge import gauge_step, new_gauge_scratch
 from reluctant.lab.engines._lane_kernel import new_lane_scratch, train_lanes
@@ -351,8 +351,8 @@ class _Trainer:
         if self.tally.counts[lay.TALLY_STEPS]:
             self._record()
         finite = self.stop != "nonfinite" and bool(np.isfinite(self.state.w).all())
-        columns = list(zip(*self.rows, strict=True)) or [()] * 8
-        kinds = (int, float, float, int, int, bool, float, float)
+        columns: list[Any] = list(zip(*self.rows, strict=True)) or [()] * 8
+        kinds: tuple[Any, ...] = (int, float, float, int, int, bool, float, float)
         step, loss, score, samples, active, is_finite, held_loss, held_score = (
             np.array(c, dtype=t) for c, t in zip(columns, kinds, strict=True)
         )
@@ -388,6 +388,7 @@ class _Trainer:
         # Lanes read the rates alone. The tables reach to the end of the block even
         # where steps end before, so that asking for fewer steps changes no bit.
         self.tables.rates[size:] = self.tables.rates[size - 1] if size else 0.0
+        correct_bias(self.tables, plan.problem, self.block)
         if plan.kernel == "row":
             fill(self.tables, plan.problem, self.block, BLOCK)
             self._flush(self.state)

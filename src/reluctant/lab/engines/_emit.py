@@ -7,6 +7,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
+from numba.core import cgutils
 
 __all__ = ["LANES", "MAX_BLOCKS", "Emitter"]
 
@@ -17,6 +18,7 @@ MAX_BLOCKS = 8
 """Vectors of one row that are held in registers at once."""
 
 _I64 = ir.IntType(64)
+_untyped: Any = cgutils
 _Value = Any  # llvmlite ships no types
 
 
@@ -93,6 +95,13 @@ class Emitter:
         function = self.intrinsic("vector.reduce.fadd", self.element, arguments)
         zero = ir.Constant(self.element, 0.0)
         return self.builder.call(function, [zero, a], fastmath=("reassoc",))
+
+    def variable(self) -> _Value:
+        """Reserve a vector that changes as the code runs; it ends up in a register."""
+        return _untyped.alloca_once(self.builder, self.vector)
+
+    def from_end(self, n: _Value, k: _Value) -> _Value:
+        return self.builder.sub(self.builder.sub(n, self.constant(1)), k)
 
     def columns(self, start: _Value, blocks: int) -> list[_Value]:
         return [

@@ -5,7 +5,8 @@ has derivative \(-g^\top u\) and curvature \(u^\top H u\) at \(\tau = 0\). Both 
 out of one forward pass that carries value, first and second derivative along u
 through every unit (a second-order jet), exactly and without a backward pass. Leaving
 out the second derivative of the outputs gives the Gauss-Newton part. Only u itself
-needs the gradient. All of it is done in float64.
+needs the gradient. All of it is done in float64, in plain loops, as it is done now and
+then only; longer than most files because it repeats forward and backward for that.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def _jet(
         return
     for j in range(start, start + size):
         z, first, second = a[j], 1.0, 0.0
-        if kind == RELU or kind == LEAKY:
+        if kind in (RELU, LEAKY):
             first = (low if kind == LEAKY else 0.0) if z <= 0.0 else 1.0
             a[j] = first * z
         elif kind == SIGMOID:
@@ -134,7 +135,7 @@ def _forward(
             i, x, x1, x2 = k, 1.0, 0.0, 0.0
             if layer == 0:
                 source = k if samples.is_dense else begin + k
-                i = np.int64(samples.index[np.uintp(source)])
+                i = int(samples.column[np.uintp(source)])
                 x = samples.value[np.uintp(begin + k)]
             elif k < layers.n_in[layer]:
                 x, x1, x2 = a[below + k], a1[below + k], a2[below + k]
@@ -178,7 +179,7 @@ def _backward(
             i, x = k, 1.0
             if layer == 0:
                 source = k if samples.is_dense else begin + k
-                i = np.int64(samples.index[np.uintp(source)])
+                i = int(samples.column[np.uintp(source)])
                 x = samples.value[np.uintp(begin + k)]
             elif k < layers.n_in[layer]:
                 x = scratch.a[below + k]

@@ -5,7 +5,8 @@ a layer of three units wastes nothing. The loops are those of the row kernel wit
 parts changed round: forward sums rows of inputs weighted by one unit's weights,
 backward rows of slopes weighted by one input's, and a gradient is the dot product of
 a row of slopes with a row of inputs. Parameters are few, so the optimizer takes them
-all, as one long row.
+all, as one long row. Longer than most files: the parts are compiled into the one loop
+over steps that calls them.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class LaneScratch(NamedTuple):
     d: _Array  # slopes of the loss, in the same places
     row: NDArray[np.int64]  # where each layer's inputs start in `a`, counted in rows
     lanes: NDArray[np.int64]  # one entry: samples in a row
-    count: NDArray[np.uint32]  # 0, 1, 2, ...
+    counting: NDArray[np.uint32]  # 0, 1, 2, ...
     g: _Array
     target: _Array
     ones: _Array
@@ -92,7 +93,7 @@ def new_lane_scratch(layers: Layers, batch: int, state: State) -> LaneScratch:
         d=aligned(a.size, dtype),
         row=starts[:-1].copy(),
         lanes=np.array([lanes], np.int64),
-        count=np.arange(int(rows.max()) + 1, dtype=np.uint32),
+        counting=np.arange(int(rows.max()) + 1, dtype=np.uint32),
         g=aligned(state.w.size, dtype),
         target=aligned(int(layers.n_out[-1]) * lanes, dtype),
         ones=np.ones(1, dtype),
@@ -113,21 +114,25 @@ def _gather(
     """Put `size` samples into the rows of inputs and of targets."""
     lanes, inputs = scratch.lanes[0], layers.n_in[0]
     outputs = layers.n_out[layers.n_out.size - 1]
+    width = samples.column.size
     if not samples.is_dense or size < lanes:
         for i in range(inputs * lanes):
             scratch.a[_U(i)] = 0.0
-    for lane in range(size):
-        sample = order.samples[_U(begin + lane)]
-        first = samples.start[_U(sample)]
-        length = samples.start[_U(sample + 1)] - first
-        source = 0 if samples.is_dense else first
-        for k in range(length):
-            i = np.int64(samples.index[_U(source + k)])
-            scratch.a[_U(i * lanes + lane)] = samples.value[_U(first + k)]
-        for j in range(outputs):
-            scratch.target[_U(j * lanes + lane)] = samples.target[
-                _U(sample * outputs + j)
-            ]
+    if samples.is_dense:
+        for i in range(inputs):
+            for lane in range(size):
+                sample = order.samples[_U(begin + lane)]
+                scratch.a[_U(i * lanes + lane)] = samples.value[_U(sample * width + i)]
+    else:
+        for lane in range(size):
+            sample = order.samples[_U(begin + lane)]
+            for k in range(samples.start[_U(sample)], samples.start[_U(sample + 1)]):
+                i = int(samples.column[_U(k)])
+                scratch.a[_U(i * lanes + lane)] = samples.value[_U(k)]
+    for j in range(outputs):
+        for lane in range(size):
+            source = order.samples[_U(begin + lane)] * outputs + j
+            scratch.target[_U(j * lanes + lane)] = samples.target[_U(source)]
 
 
 @inlined
@@ -230,7 +235,7 @@ def _apply(
                 state.r,
                 at,
                 zero,
-                scratch.count,
+                scratch.counting,
                 zero,
                 scratch.ones,
                 zero,
@@ -248,7 +253,7 @@ def _apply(
                 state.m,
                 at,
                 zero,
-                scratch.count,
+                scratch.counting,
                 zero,
                 scratch.ones,
                 zero,
@@ -265,7 +270,7 @@ def _apply(
                 w,
                 at,
                 zero,
-                scratch.count,
+                scratch.counting,
                 zero,
                 scratch.ones,
                 zero,
@@ -293,9 +298,9 @@ def train_lanes(
 ) -> int:
     """Do steps `start` to `stop`, and say whether there is more to do.
 
-    Of `tables` only the rates are read; they begin at step `block`.
+    Of `tables` only rates and bias corrections are read; they begin at step `block`.
     """
-    a, d, g, w, count = scratch.a, scratch.d, scratch.g, state.w, scratch.count
+    a, d, g, w, count = scratch.a, scratch.d, scratch.g, state.w, scratch.counting
     counts = tally.counts
     last = layers.n_in.size - 1
     lanes = scratch.lanes[0]
@@ -305,7 +310,7 @@ def train_lanes(
     for now in range(start, stop):
         rate = tables.rates[_U(now - block)]
         if problem.method == METHOD_ADAM:
-            adam_rule(scratch.rule, problem, rate, now + 1)
+            adam_rule(scratch.rule, problem, tables, now - block)
             scratch.fade[0], scratch.fade[1] = problem.keep, problem.square
         elif problem.method == METHOD_LINEAR:
             scratch.fade[0] = problem.keep

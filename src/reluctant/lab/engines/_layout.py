@@ -229,11 +229,11 @@ class Samples(NamedTuple):
     """
 
     start: _Ints  # of each sample in `value`
-    index: NDArray[np.uint32]
+    column: NDArray[np.uint32]
     value: NDArray[Any]
     target: NDArray[Any]  # (samples * outputs,)
     label: _Ints  # the right class of each sample; empty if there are no classes
-    is_dense: bool  # `index` holds one sample, and serves for all
+    is_dense: bool  # `column` holds one sample, and serves for all
 
 
 class Order(NamedTuple):

@@ -7,19 +7,24 @@ import math
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
-__all__ = ["compiled", "exp", "inlined", "log", "set_flush_to_zero", "tanh"]
+__all__ = ["compiled", "emitted", "exp", "inlined", "set_flush_to_zero", "tanh"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # nnan and ninf stay out: a diverged network must still be seen to diverge.
 _FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+
+# numba's types describe neither functions that emit code nor those called from kernels.
+emitted: Callable[[Callable[..., Any]], Any] = intrinsic
+_untyped_njit: Any = njit
+_in_kernels: Callable[[Callable[..., Any]], Any] = njit
 
 _IS_X86 = platform.machine().lower() in {"x86_64", "amd64"}
 _FLUSH_BITS = 0x8040  # flush-to-zero and denormals-are-zero
@@ -35,7 +40,7 @@ def inlined(function: _Function) -> _Function:
 
 def compiled(function: _Function, *, inline: str = "never") -> _Function:
     """Compile `function` at first call, without the lock, cached between processes."""
-    dispatcher = njit(
+    dispatcher: Any = _untyped_njit(
         cache=True,
         inline=inline,
         nogil=True,
@@ -51,7 +56,7 @@ def compiled(function: _Function, *, inline: str = "never") -> _Function:
     cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if cache_file is not None:
         cache_file._source_stamp = (cache_file._source_stamp, _digest())
-    return dispatcher  # type: ignore[no-any-return]
+    return cast(_Function, dispatcher)
 
 
 def _digest() -> str:
@@ -61,7 +66,7 @@ def _digest() -> str:
     return digest.hexdigest()
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@emitted
 def _swap_control(typingctx, value):  # type: ignore[no-untyped-def]
     """Write the vector unit's control word, and return what it was."""
 
@@ -86,8 +91,8 @@ def _swap_control(typingctx, value):  # type: ignore[no-untyped-def]
 
 if _IS_X86:
 
-    @njit  # type: ignore[untyped-decorator]
-    def set_flush_to_zero(on: bool, old: int) -> int:
+    @_in_kernels
+    def set_flush_to_zero(on: bool, old: int) -> Any:
         """Flush denormals to zero in this thread, or put `old` back.
 
         The moments of a dying unit decay into denormals, which cost ten times as much.
@@ -99,13 +104,13 @@ if _IS_X86:
 
 else:
 
-    @njit  # type: ignore[untyped-decorator]
-    def set_flush_to_zero(on: bool, old: int) -> int:
+    @_in_kernels
+    def set_flush_to_zero(on: bool, old: int) -> Any:
         """Do nothing: this machine's control word is left as it is."""
         return np.uint32(old)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@emitted
 def _power_of_two(typingctx, exponent):  # type: ignore[no-untyped-def]
     """Two to a whole number from -126 to 127, in float32."""
 
@@ -128,15 +133,10 @@ def tanh(x: float) -> float:
     return math.tanh(x)
 
 
-def log(x: float) -> float:
-    """Return the natural logarithm of x, in the precision of x."""
-    return math.log(x)
-
-
 # Library functions are called one number at a time; these two polynomials are not.
 # Coefficients: a minimax fit of exp on half a binade, the odd Taylor-like fit of tanh
 # below 0.625; both within two units in the last place of float32.
-@overload(exp)  # type: ignore[untyped-decorator]
+@overload(exp)
 def _exp(x):  # type: ignore[no-untyped-def]
     if x is not types.float32:
         return lambda x: math.exp(x)
@@ -165,7 +165,7 @@ def _exp(x):  # type: ignore[no-untyped-def]
     return exp32
 
 
-@overload(tanh)  # type: ignore[untyped-decorator]
+@overload(tanh)
 def _tanh(x):  # type: ignore[no-untyped-def]
     if x is not types.float32:
         return lambda x: math.tanh(x)
@@ -181,14 +181,9 @@ def _tanh(x):  # type: ignore[no-untyped-def]
         size = abs(x)
         size = np.float32(20.0) if size > np.float32(20.0) else size
         large = np.float32(1.0) - np.float32(2.0) / (
-            exp(np.float32(2.0) * size) + np.float32(1.0)
+            exp(np.float32(2.0) * size) + np.float32(1.0)  # type: ignore[arg-type]
         )
         large = -large if x < np.float32(0.0) else large
         return small if abs(x) < np.float32(0.625) else large
 
     return tanh32
-
-
-@overload(log)  # type: ignore[untyped-decorator]
-def _log(x):  # type: ignore[no-untyped-def]
-    return lambda x: math.log(x)

@@ -62,7 +62,7 @@ def recognize(
     linears, activations, slope = _layers(model)
     loss, reduction = _loss(loss_fn)
     rule, rate = _optimizer(model, optimizer)
-    biases = {linear.bias is not None for linear in linears}
+    biases = {_has_bias(linear) for linear in linears}
     if len(biases) > 1:
         raise _refuse("some Linear layers have a bias and some have none")
     widths = (linears[0].in_features, *(linear.out_features for linear in linears))
@@ -97,11 +97,15 @@ def parameters_of(model: torch.nn.Module) -> Parameters:
     return [
         (
             module.weight.detach().cpu().numpy().copy(),
-            None if module.bias is None else module.bias.detach().cpu().numpy().copy(),
+            module.bias.detach().cpu().numpy().copy() if _has_bias(module) else None,
         )
         for module in model.modules()
         if isinstance(module, torch.nn.Linear)
     ]
+
+
+def _has_bias(linear: Any) -> bool:  # torch's types say that it always has
+    return linear.bias is not None
 
 
 def _refuse(reason: str) -> UnsupportedError:
@@ -136,6 +140,7 @@ def _layers(
     linears: list[nn.Linear] = []
     activations: list[Activation] = []
     slopes: set[float] = set()
+    module: Any
     for place, module in enumerate(_flat(model)):
         kind = type(module)
         name = kind.__name__

@@ -6,7 +6,8 @@ minibatch 1 the update is done in the backward pass; otherwise gradients gather 
 rows of `g`, of which a step clears and applies only those that it touched.
 
 A row that was active in the step before has nothing to make up for, and is summed
-as it is; see `_catch_up.py` for the others.
+as it is; see `_catch_up.py` for the others. Longer than most files: the parts are
+compiled into the one loop over steps that calls them.
 """
 
 from __future__ import annotations
@@ -76,9 +77,9 @@ class RowScratch(NamedTuple):
 
     a: _Array  # outputs of all units
     d: _Array  # slope of the loss at their sums
-    index: NDArray[np.uint32]  # active inputs of every layer but the first
+    inputs: NDArray[np.uint32]  # active inputs of every layer but the first
     value: _Array
-    count: NDArray[np.int64]  # how many, by layer
+    n_inputs: NDArray[np.int64]  # how many, by layer
     list_start: NDArray[np.int64]  # where each layer's list starts
     dot: _Array
     index2: NDArray[np.uint32]  # the list again: rows that missed steps, then others
@@ -101,9 +102,9 @@ def new_row_scratch(layers: Layers, batch: int, state: State) -> RowScratch:
     return RowScratch(
         a=aligned(units(layers), dtype),
         d=aligned(units(layers), dtype),
-        index=aligned(n_rows, np.uint32),
+        inputs=aligned(n_rows, np.uint32),
         value=aligned(n_rows, dtype),
-        count=np.zeros(layers.n_in.size, np.int64),
+        n_inputs=np.zeros(layers.n_in.size, np.int64),
         list_start=layers.row.copy(),
         dot=aligned(widest, dtype),
         index2=aligned(widest, np.uint32),
@@ -279,7 +280,7 @@ def _list_active(
     if layers.activation[layer] == RELU:
         for j in range(size):
             out = scratch.a[_U(unit + j)]
-            scratch.index[_U(at + n)] = j
+            scratch.inputs[_U(at + n)] = j
             scratch.value[_U(at + n)] = out
             on = not (out <= 0.0)
             n += on
@@ -287,13 +288,13 @@ def _list_active(
     else:
         for j in range(size):
             out = scratch.a[_U(unit + j)]
-            scratch.index[_U(at + j)] = j
+            scratch.inputs[_U(at + j)] = j
             scratch.value[_U(at + j)] = out
             tally.fired[_U(unit + j)] += out > 0.0
         n = size
-    scratch.count[layer + 1] = n
+    scratch.n_inputs[layer + 1] = n
     if problem.has_bias:
-        scratch.index[_U(at + n)] = size
+        scratch.inputs[_U(at + n)] = size
         scratch.value[_U(at + n)] = 1.0
 
 
@@ -466,7 +467,7 @@ def train_rows(
     for now in range(start, stop):
         rate = tables.rates[now - block]
         if problem.method == METHOD_ADAM:
-            adam_rule(scratch.rule, problem, rate, now + 1)
+            adam_rule(scratch.rule, problem, tables, now - block)
         elif problem.method == METHOD_LINEAR:
             scratch.rule[0] = problem.decay
             scratch.rule[1] = rate * problem.keep if problem.flag else rate
@@ -495,7 +496,7 @@ def train_rows(
                 scratch,
                 tables,
                 0,
-                samples.index,
+                samples.column,
                 io,
                 samples.value,
                 vo,
@@ -520,11 +521,11 @@ def train_rows(
                     scratch,
                     tables,
                     layer,
-                    scratch.index,
+                    scratch.inputs,
                     at,
                     scratch.value,
                     at,
-                    scratch.count[layer] + problem.has_bias,
+                    scratch.n_inputs[layer] + problem.has_bias,
                     block,
                     now,
                 )
@@ -550,7 +551,7 @@ def train_rows(
             for j in range(outputs):
                 tally.fired[_U(top + j)] += a[_U(top + j)] > 0.0
                 pulls |= d[_U(top + j)] != 0.0
-            n_last = n_first if last == 0 else scratch.count[last] + problem.has_bias
+            n_last = n_first if last == 0 else scratch.n_inputs[last] + problem.has_bias
             if not pulls:
                 continue
             counts[TALLY_ACTIVE] += n_last > 0
@@ -560,7 +561,7 @@ def train_rows(
                 unit, width = layers.unit[layer], layers.stride[layer]
                 if layer == 0:
                     index, lo, value, lv, n = (
-                        samples.index,
+                        samples.column,
                         io,
                         samples.value,
                         vo,
@@ -568,8 +569,8 @@ def train_rows(
                     )
                 else:
                     lo = scratch.list_start[layer]
-                    index, lv, value = scratch.index, lo, scratch.value
-                    n = scratch.count[layer]
+                    index, lv, value = scratch.inputs, lo, scratch.value
+                    n = scratch.n_inputs[layer]
                     below = layers.unit[layer - 1]
                     for k in range(n):
                         scratch.dot[_U(k)] = 0.0

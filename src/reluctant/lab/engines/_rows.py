@@ -8,9 +8,12 @@ chosen at run time; LLVM maps them to whatever the machine has.
 
 Every function works on the rows `idx[io:io + n]` of a matrix in a flat array: row i
 starts at `base + i * stride`, and `blocks` vectors of `LANES` numbers are taken from
-it. Offsets are unsigned: signed ones would make every access test for Python's
-wrap-around. One file over the usual length, because the loops are variations on one
-another and are read side by side.
+it. Updates walk the list backwards: a sample's rows are more than the first-level
+cache holds, and those that the forward pass read last are still in it. Offsets are
+unsigned: signed ones would make every access test for Python's wrap-around.
+
+One file over the usual length, because the loops are variations on one another and
+are read side by side.
 """
 
 from __future__ import annotations
@@ -19,9 +22,9 @@ from typing import Any
 
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from reluctant.lab.engines._emit import Emitter
+from reluctant.lab.engines._machine import emitted
 
 __all__ = [
     "rows_adam",
@@ -37,15 +40,15 @@ __all__ = [
 _U = types.uintp
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@emitted
 def rows_sum(typingctx, z, zo, w, base, stride, idx, io, val, vo, vs, n, blocks):  # type: ignore[no-untyped-def]
     """Add `val[vo + k * vs] * w[row k]`, summed over k, to `z[zo:]`."""
     sig = types.void(z, _U, w, _U, _U, idx, _U, val, _U, _U, _U, _U)
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         e = Emitter(context, builder, w.dtype)
-        zo, base, stride, io = args[1], args[3], args[4], args[6]
-        vo, vs, n = args[8], args[9], args[10]
+        zo, base, stride, io = (args[i] for i in (1, 3, 4, 6))
+        vo, vs, n = (args[i] for i in (8, 9, 10))
         zp, wp = e.pointer(z, args[0]), e.pointer(w, args[2])
         ip, vp = e.pointer(idx, args[5]), e.pointer(val, args[7])
 
@@ -53,10 +56,7 @@ def rows_sum(typingctx, z, zo, w, base, stride, idx, io, val, vo, vs, n, blocks)
             # Two or four sums side by side where one row has too few vectors to
             # hide the latency of an addition.
             ways = 4 if blocks == 1 else 2 if blocks < 4 else 1
-            sums = [
-                [cgutils.alloca_once(builder, e.vector) for _ in range(blocks)]
-                for _ in range(ways)
-            ]
+            sums = [[e.variable() for _ in range(blocks)] for _ in range(ways)]
             for way in range(ways):
                 for b, column in enumerate(e.columns(zo, blocks)):
                     start = e.number(0.0) if way else e.load(zp, column)
@@ -90,14 +90,14 @@ def rows_sum(typingctx, z, zo, w, base, stride, idx, io, val, vo, vs, n, blocks)
     return sig, codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@emitted
 def rows_dot(typingctx, out, oo, os, w, base, stride, idx, io, n, d, do, blocks):  # type: ignore[no-untyped-def]
     """Add the dot product of row k with `d[do:]` to `out[oo + k * os]`."""
     sig = types.void(out, _U, _U, w, _U, _U, idx, _U, _U, d, _U, _U)
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         e = Emitter(context, builder, w.dtype)
-        oo, os, base, stride, io, n = args[1], args[2], *args[4:6], *args[7:9]
+        oo, os, base, stride, io, n = (args[i] for i in (1, 2, 4, 5, 7, 8))
         op, wp = e.pointer(out, args[0]), e.pointer(w, args[3])
         ip, dp = e.pointer(idx, args[6]), e.pointer(d, args[9])
 
@@ -119,21 +119,21 @@ def rows_dot(typingctx, out, oo, os, w, base, stride, idx, io, n, d, do, blocks)
     return sig, codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@emitted
 def rows_sgd(typingctx, w, base, stride, idx, io, val, vo, n, d, do, scale, blocks):  # type: ignore[no-untyped-def]
     """Add `scale * val[vo + k] * d[do:]` to row k."""
     sig = types.void(w, _U, _U, idx, _U, val, _U, _U, d, _U, w.dtype, _U)
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         e = Emitter(context, builder, w.dtype)
-        base, stride, io, vo, n, scale = *args[1:3], args[4], *args[6:8], args[10]
+        base, stride, io, vo, n, scale = (args[i] for i in (1, 2, 4, 6, 7, 10))
         wp, ip = e.pointer(w, args[0]), e.pointer(idx, args[3])
         vp, dp = e.pointer(val, args[5]), e.pointer(d, args[8])
 
         def emit(blocks: int) -> None:
             held = [e.load(dp, column) for column in e.columns(args[9], blocks)]
             with cgutils.for_range(builder, n) as loop:
-                k = loop.index
+                k = e.from_end(n, loop.index)
                 _, start = e.row(ip, io, k, base, stride)
                 x = builder.fmul(e.scalar(vp, builder.add(vo, k)), scale)
                 x = e.splat(x)
@@ -146,7 +146,7 @@ def rows_sgd(typingctx, w, base, stride, idx, io, val, vo, n, d, do, scale, bloc
     return sig, codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@emitted
 def rows_sum_linear(  # type: ignore[no-untyped-def]
     typingctx, z, zo, w, v, base, stride, idx, io, val, vo, n, coef, blocks
 ):
@@ -158,14 +158,14 @@ def rows_sum_linear(  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         e = Emitter(context, builder, w.dtype)
-        zo, base, stride, io, vo, n = args[1], *args[4:6], args[7], *args[9:11]
+        zo, base, stride, io, vo, n = (args[i] for i in (1, 4, 5, 7, 9, 10))
         zp, wp, mp = (e.pointer(t, args[i]) for t, i in ((z, 0), (w, 2), (v, 3)))
         ip, vp, cp = (
             e.pointer(t, args[i]) for t, i in ((idx, 6), (val, 8), (coef, 11))
         )
 
         def emit(blocks: int) -> None:
-            sums = [cgutils.alloca_once(builder, e.vector) for _ in range(blocks)]
+            sums = [e.variable() for _ in range(blocks)]
             for b, column in enumerate(e.columns(zo, blocks)):
                 builder.store(e.load(zp, column), sums[b])
             with cgutils.for_range(builder, n) as loop:
@@ -193,7 +193,7 @@ def rows_sum_linear(  # type: ignore[no-untyped-def]
     return sig, codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@emitted
 def rows_sum_momentum(  # type: ignore[no-untyped-def]
     typingctx, z, zo, w, v, base, stride, idx, io, val, vo, n, coef, blocks
 ):
@@ -202,14 +202,14 @@ def rows_sum_momentum(  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         e = Emitter(context, builder, w.dtype)
-        zo, base, stride, io, vo, n = args[1], *args[4:6], args[7], *args[9:11]
+        zo, base, stride, io, vo, n = (args[i] for i in (1, 4, 5, 7, 9, 10))
         zp, wp, mp = (e.pointer(t, args[i]) for t, i in ((z, 0), (w, 2), (v, 3)))
         ip, vp, cp = (
             e.pointer(t, args[i]) for t, i in ((idx, 6), (val, 8), (coef, 11))
         )
 
         def emit(blocks: int) -> None:
-            sums = [cgutils.alloca_once(builder, e.vector) for _ in range(blocks)]
+            sums = [e.variable() for _ in range(blocks)]
             for b, column in enumerate(e.columns(zo, blocks)):
                 builder.store(e.load(zp, column), sums[b])
             with cgutils.for_range(builder, n) as loop:
@@ -230,7 +230,7 @@ def rows_sum_momentum(  # type: ignore[no-untyped-def]
     return sig, codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@emitted
 def rows_momentum(  # type: ignore[no-untyped-def]
     typingctx, w, v, base, stride, idx, io, val, vo, n, g, go, gs, fade, rule, blocks
 ):
@@ -243,7 +243,7 @@ def rows_momentum(  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         e = Emitter(context, builder, w.dtype)
-        base, stride, io, vo, n, go, gs = *args[2:4], args[5], *args[7:9], *args[10:12]
+        base, stride, io, vo, n, go, gs = (args[i] for i in (2, 3, 5, 7, 8, 10, 11))
         wp, mp, ip = (e.pointer(t, args[i]) for t, i in ((w, 0), (v, 1), (idx, 4)))
         vp, gp, fp = (e.pointer(t, args[i]) for t, i in ((val, 6), (g, 9), (fade, 12)))
         rp = e.pointer(rule, args[13])
@@ -251,7 +251,7 @@ def rows_momentum(  # type: ignore[no-untyped-def]
         def emit(blocks: int) -> None:
             decay, on_v, on_g = (e.splat(e.scalar(rp, e.constant(c))) for c in range(3))
             with cgutils.for_range(builder, n) as loop:
-                k = loop.index
+                k = e.from_end(n, loop.index)
                 i, start = e.row(ip, io, k, base, stride)
                 x = e.splat(e.scalar(vp, builder.add(vo, k)))
                 keep = e.splat(e.scalar(fp, k))
@@ -272,7 +272,7 @@ def rows_momentum(  # type: ignore[no-untyped-def]
     return sig, codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@emitted
 def rows_sum_adam(  # type: ignore[no-untyped-def]
     typingctx, z, zo, w, m, r, base, stride, idx, io, val, vo, n, coef, blocks
 ):
@@ -285,7 +285,7 @@ def rows_sum_adam(  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         e = Emitter(context, builder, w.dtype)
-        zo, base, stride, io, vo, n = args[1], *args[5:7], args[8], *args[10:12]
+        zo, base, stride, io, vo, n = (args[i] for i in (1, 5, 6, 8, 10, 11))
         zp, wp, mp, rp = (
             e.pointer(t, args[i]) for t, i in ((z, 0), (w, 2), (m, 3), (r, 4))
         )
@@ -294,7 +294,7 @@ def rows_sum_adam(  # type: ignore[no-untyped-def]
         )
 
         def emit(blocks: int) -> None:
-            sums = [cgutils.alloca_once(builder, e.vector) for _ in range(blocks)]
+            sums = [e.variable() for _ in range(blocks)]
             for b, column in enumerate(e.columns(zo, blocks)):
                 builder.store(e.load(zp, column), sums[b])
             with cgutils.for_range(builder, n) as loop:
@@ -324,7 +324,7 @@ def rows_sum_adam(  # type: ignore[no-untyped-def]
     return sig, codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@emitted
 def rows_adam(  # type: ignore[no-untyped-def]
     typingctx,
     w,
@@ -357,7 +357,7 @@ def rows_adam(  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         e = Emitter(context, builder, w.dtype)
-        base, stride, io, vo, n, go, gs = *args[4:6], args[7], *args[9:11], *args[12:14]
+        base, stride, io, vo, n, go, gs = (args[i] for i in (4, 5, 7, 9, 10, 12, 13))
         wp, mp, sp, rp = (e.pointer(w, args[i]) for i in range(4))
         ip, vp, gp = (e.pointer(t, args[i]) for t, i in ((idx, 6), (val, 8), (g, 11)))
         fp, up = e.pointer(fade, args[14]), e.pointer(rule, args[15])
@@ -367,7 +367,7 @@ def rows_adam(  # type: ignore[no-untyped-def]
                 e.splat(e.scalar(up, e.constant(c))) for c in range(6)
             )
             with cgutils.for_range(builder, n) as loop:
-                k = loop.index
+                k = e.from_end(n, loop.index)
                 i, start = e.row(ip, io, k, base, stride)
                 x = e.splat(e.scalar(vp, builder.add(vo, k)))
                 at = builder.mul(k, e.constant(2))

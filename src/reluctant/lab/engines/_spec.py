@@ -134,9 +134,11 @@ class MLPSpec:
                 f"leaky_slope is {self.leaky_slope}, but below 0 the output no longer "
                 "tells the side of the hinge: give 0 or more."
             )
-        for name, value, limit in self._numbers():
+        for what, value, limit in self._numbers():
             if not (0.0 <= value < limit):
-                raise ValueError(f"{name} is {value}, expected 0 <= {name} < {limit}.")
+                raise ValueError(
+                    f"{what} is {value}, which is not in [0, {limit}): change it."
+                )
         if (
             isinstance(self.optimizer, SGD)
             and self.optimizer.nesterov
