@@ -4,6 +4,7 @@ The engine and the NumPy loop take the same steps, to rounding; the engine some 
 times as fast, one network a thread.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -51,16 +52,16 @@ def train_all(
             train(data, j.rate, j.seed, epochs=epochs, gauge_every=gauge_every)
             for j in jobs
         ]
-    runs = [
-        _run(job, data, found, epochs)
-        for job, found in zip(
-            jobs,
-            _engine(
-                data, jobs, epochs * len(data.train_x), gauge_every, notify, epochs
-            ),
-            strict=True,
-        )
-    ]
+    found = _engine(
+        data,
+        jobs,
+        epochs * len(data.train_x),
+        record_every=len(data.train_x),
+        gauge_every=gauge_every,
+        validate=True,
+        notify=notify,
+    )
+    runs = [_run(job, data, f, epochs) for job, f in zip(jobs, found, strict=True)]
     if deaths:
         _find_deaths(data, [run for run in runs if run.dead])
     return runs
@@ -75,30 +76,49 @@ def _engine(
     data: Digits,
     jobs: Sequence[Job],
     steps: int,
+    *,
+    record_every: int,
     gauge_every: int | None = None,
+    validate: bool = False,
     notify: Callable[[str], None] | None = None,
-    epochs: int = 0,
 ) -> list[Any]:
-    """One engine run for each job; records by epoch if given, else by window."""
-    from reluctant.lab.engines import Dataset, MLPSpec, train_many
+    """One run of the engine for each job, from its start."""
+    from reluctant.lab.engines import Dataset
 
     samples = len(data.train_x)
+    return _train_many(
+        data,
+        [Weights.initial(job.seed, data) for job in jobs],
+        [job.rate for job in jobs],
+        steps,
+        orders=lambda k, epoch: order(jobs[k].seed, epoch, samples),
+        record_every=record_every,
+        gauge_every=gauge_every,
+        validation=Dataset(data.test_x, data.test_y) if validate else None,
+        notify=notify,
+    )
+
+
+def _train_many(
+    data: Digits,
+    starts: Sequence[Weights],
+    rates: Sequence[float],
+    steps: int,
+    **how: Any,
+) -> list[Any]:
+    from reluctant.lab.engines import Dataset, MLPSpec, train_many
+
     spec = MLPSpec(
         (data.inputs, HIDDEN, OUTPUTS), "relu", "relu", loss="mse", reduction="sum"
     )
-    starts = [Weights.initial(job.seed, data) for job in jobs]
     return train_many(
         spec,
         [[(w.W1.T, w.b1), (w.W2, w.b2)] for w in starts],
         Dataset(data.train_x, data.train_y),
         # the engine's loss is Σ(y − t)²: half the rate makes the same step
-        learning_rates=[job.rate / 2 for job in jobs],
+        learning_rates=[rate / 2 for rate in rates],
         steps=steps,
-        orders=lambda k, epoch: order(jobs[k].seed, epoch, samples),
-        record_every=samples if epochs else _WINDOW,
-        gauge_every=gauge_every,
-        validation=Dataset(data.test_x, data.test_y) if epochs else None,
-        notify=notify,
+        **how,
     )
 
 
@@ -133,11 +153,11 @@ def _run(job: Job, data: Digits, found: Any, epochs: int) -> Run:
 def _find_deaths(data: Digits, runs: Sequence[Run]) -> None:
     """Train again to the window in which an output fired last, and step through it."""
     jobs = [Job(run.rate, run.seed) for run in runs]
-    samples = len(data.train_x)
-    longest = max((run.steps for run in runs), default=0)
-    for run, job, found in zip(
-        runs, jobs, _engine(data, jobs, longest) if runs else [], strict=True
-    ):
+    if not runs:
+        return
+    longest = max(run.steps for run in runs)
+    all_found = _engine(data, jobs, longest, record_every=_WINDOW)
+    for run, job, found in zip(runs, jobs, all_found, strict=True):
         fired: NDArray[np.int64] = found.records.fired[-1]
         windows: dict[int, list[int]] = {}
         for unit in run.dead:
@@ -145,23 +165,44 @@ def _find_deaths(data: Digits, runs: Sequence[Run]) -> None:
             if len(rows):
                 end = int(found.records.step[rows[-1]])
                 windows.setdefault((end - 1) // _WINDOW * _WINDOW, []).append(unit)
-        for start, units in windows.items():
-            last = _last_in(data, job, start, min(start + _WINDOW, run.steps), samples)
+        weights, now = Weights.initial(run.seed, data), 0
+        for start, units in sorted(windows.items()):
+            weights, now = _advance(data, job, weights, now, start), start
+            stop = min(start + _WINDOW, run.steps)
+            last = _walk(data, job, weights, start, stop)
             run.last_fired[units] = last[units]
 
 
-def _last_in(
-    data: Digits, job: Job, start: int, stop: int, samples: int
-) -> NDArray[np.int64]:
-    """The last step of a window whose sample each output fired on."""
-    w = (
-        _weights(_engine(data, [job], start)[0].parameters)
-        if start
-        else Weights.initial(job.seed, data)
+def _samples_of(data: Digits, seed: int, start: int, stop: int) -> NDArray[np.int64]:
+    """Which samples steps `start` to `stop` of a training take."""
+    samples = len(data.train_x)
+    first, last = start // samples, -(-stop // samples)
+    epochs = [order(seed, epoch, samples) for epoch in range(first, last)]
+    both = slice(start - first * samples, stop - first * samples)
+    return np.concatenate(epochs)[both] if epochs else np.zeros(0, np.int64)
+
+
+def _advance(data: Digits, job: Job, w: Weights, start: int, stop: int) -> Weights:
+    """Train on from one step to another; plain SGD has nothing else to remember."""
+    if start == stop:
+        return w
+    taken = _samples_of(data, job.seed, start, stop)
+    (found,) = _train_many(
+        data, [w], [job.rate], stop - start, orders=lambda k, epoch: taken
     )
+    return _weights(found.parameters)
+
+
+def _walk(
+    data: Digits, job: Job, w: Weights, start: int, stop: int
+) -> NDArray[np.int64]:
+    """Take steps one by one; the last whose sample each output fired on.
+
+    On a copy: over thousands of steps rounding would lead elsewhere than the engine.
+    """
+    w = copy.deepcopy(w)
     last = np.full(OUTPUTS, start, np.int64)
-    for now in range(start, stop):
-        index = order(job.seed, now // samples, samples)[now % samples]
+    for now, index in enumerate(_samples_of(data, job.seed, start, stop), start):
         y, _ = step(w, *data.sparse(index), data.train_y[index], job.rate)
         last[y > 0] = now
     return last
