@@ -18,8 +18,9 @@ class Net(nn.Module):
 
     def forward(self, tokens):
         x = self.embed(tokens).unsqueeze(1)
-        x = self.relu(self.conv(x))
+        x = self.conv(x)
         x.add_(0.1).mul_(2)
+        x = self.relu(x)
         x = (x.flatten(1) * self.phase).abs()
         return self.head(x)[:, 0]
 
