@@ -26,6 +26,7 @@ from torch.optim import Optimizer
 
 import reluctant
 from reluctant.diagnosis import diagnose
+from reluctant.live._attach import trace_path
 from reluctant.live._describe import named
 from reluctant.live._graph import leaves
 from reluctant.live._models import (
@@ -36,7 +37,7 @@ from reluctant.live._models import (
     models_of,
     names_of,
 )
-from reluctant.live._watch import Watch, trace_path
+from reluctant.live._watch import Watch
 from reluctant.probes import PROBES
 from reluctant.records import Confidence, Diagnosis, Finding, Severity, UsageError
 
@@ -329,7 +330,7 @@ class _Session:
 
     def _speak(self, watch: Watch) -> None:
         """Say what two looks in a row have found, as the budget for looking allows."""
-        if self._on_finding is None or not watch.is_between_samples:
+        if self._on_finding is None or not watch.has_news:
             return
         now = time.perf_counter()
         if now - self._spoke < max(1.0, self._speaking_s / _SPEAK_SHARE):

@@ -1,0 +1,190 @@
+"""What a loss is made of, read off its graph: kind, outputs, targets, head."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from torch import Tensor
+
+from reluctant.live._graph import ON_WEIGHTS, Node, name_of, walk
+
+ACTIVATION_NODES = {
+    "Relu": "relu", "LeakyRelu": "leaky_relu", "Elu": "elu", "Gelu": "gelu",
+    "Silu": "silu", "Mish": "mish", "Softplus": "softplus", "Sigmoid": "sigmoid",
+    "Tanh": "tanh", "Hardtanh": "hardtanh", "Hardsigmoid": "hardsigmoid",
+    "Hardswish": "hardswish", "Softmax": "softmax", "LogSoftmax": "log-softmax",
+    "Threshold": "threshold", "ClampMin": "clamp", "Clamp": "clamp",
+    "LogSigmoid": "log-sigmoid", "Prelu": "prelu", "PreluKernel": "prelu",
+}  # fmt: skip
+_REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
+
+
+class LossReading(NamedTuple):
+    """What a loss is made of.
+
+    Attributes:
+        kind: As in `records.Loss`; `""` if unknown.
+        reduction: `"mean"`, `"sum"`, `"none"` or `""`.
+        outputs: Detached outputs as the loss received them, or None.
+        targets: Detached, or None.
+        axis: Axis of the outputs.
+        head: Activation that produced the outputs, `""` for none.
+        producer: The node that produced the outputs, or None.
+    """
+
+    kind: str
+    reduction: str
+    outputs: Tensor | None
+    targets: Tensor | None
+    axis: int
+    head: str
+    producer: Node | None
+
+
+def read_loss(loss: Tensor, candidates: list[Tensor]) -> LossReading:
+    """Recognize a loss by its nodes, and take its outputs and targets from them.
+
+    Args:
+        loss: Before its backward.
+        candidates: Outputs of the model in the same step; the ones that the loss
+            received are preferred over what the loss saved, which may be log-softmax.
+    """
+    if loss.grad_fn is None:
+        return LossReading("", "", None, None, 1, "", None)
+    for node in walk(loss.grad_fn, most=400):
+        reader = _READERS.get(name_of(node))
+        found = reader(node) if reader else None
+        if found is None:
+            continue
+        kind, outputs, targets, axis, producer = found
+        for tensor in candidates:
+            if producer is not None and tensor.grad_fn is producer:
+                outputs = tensor.detach()
+        head = _head_activation(producer)
+        reduction = _REDUCTIONS.get(getattr(node, "_saved_reduction", -1), "")
+        if axis >= 0 and outputs is not None:
+            axis = min(axis, max(outputs.ndim - 1, 0))
+        if kind == "l1" or (kind == "mse" and not reduction):
+            reduction = _outer_reduction(loss.grad_fn)
+            outputs, targets = _by_difference(node, candidates, producer)
+        return LossReading(kind, reduction, outputs, targets, axis, head, producer)
+    for tensor in candidates:  # a loss of the user's own: its outputs all the same
+        if tensor.grad_fn is not None:
+            head = _head_activation(tensor.grad_fn)
+            axis = max(tensor.ndim - 1, 0)
+            return LossReading(
+                "", "", tensor.detach(), None, axis, head, tensor.grad_fn
+            )
+    return LossReading("", "", None, None, 1, "", None)
+
+
+_Found: TypeAlias = tuple[str, Tensor | None, Tensor | None, int, Node | None]
+
+
+def _first(node: Node) -> Node | None:
+    edges = node.next_functions
+    return edges[0][0] if edges else None
+
+
+def _pair(kind: str) -> Callable[[Node], _Found | None]:
+    def read(node: Node) -> _Found:
+        outputs, targets = node._saved_self.detach(), node._saved_target.detach()
+        return kind, outputs, targets, max(outputs.ndim - 1, 0), _first(node)
+
+    return read
+
+
+def _read_nll(node: Node) -> _Found:
+    outputs, targets = node._saved_self.detach(), node._saved_target.detach()
+    below = _first(node)
+    through_logs = below is not None and name_of(below) == "LogSoftmax"
+    producer = _first(below) if through_logs else below
+    kind = "cross-entropy" if through_logs else "nll"
+    return kind, outputs, targets, min(1, outputs.ndim - 1), producer
+
+
+def _read_soft_labels(node: Node) -> _Found | None:
+    """Cross-entropy with class probabilities: a product with a log-softmax."""
+    below = _first(node)
+    if below is None or name_of(below) != "LogSoftmax":
+        return None
+    outputs = below._saved_result.detach()
+    targets = node._saved_other
+    if targets is None or targets.shape != outputs.shape:
+        return None
+    return "cross-entropy", outputs, targets.detach(), 1, _first(below)
+
+
+def _read_power(node: Node) -> _Found | None:
+    if name_of(node) == "Pow" and node._saved_exponent != 2:
+        return None
+    return _read_difference("mse", node)
+
+
+def _read_absolute(node: Node) -> _Found | None:
+    return _read_difference("l1", node)
+
+
+def _read_difference(kind: str, node: Node) -> _Found | None:
+    below = _first(node)
+    if below is None or name_of(below) not in ("Sub", "Rsub"):
+        return None
+    sides = [parent for parent, _ in below.next_functions]
+    if sum(side is not None for side in sides) != 1:  # a penalty, not a target
+        return None
+    producer = next(side for side in sides if side is not None)
+    return kind, None, None, max(node._saved_self.ndim - 1, 0), producer
+
+
+def _by_difference(
+    node: Node, candidates: list[Tensor], producer: Node | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """Outputs and targets of a squared error written out by hand."""
+    if hasattr(node, "_saved_target"):
+        return node._saved_self.detach(), node._saved_target.detach()
+    outputs = next((t.detach() for t in candidates if t.grad_fn is producer), None)
+    if outputs is None:
+        return None, None
+    difference, below = node._saved_self.detach(), _first(node)
+    if below is None or difference.shape != outputs.shape:
+        return outputs, None  # broadcast: the target cannot be told from it
+    outputs_first = below.next_functions[0][0] is producer
+    return outputs, outputs - difference if outputs_first else outputs + difference
+
+
+def _outer_reduction(node: Node | None) -> str:
+    for _ in range(4):
+        if node is None:
+            return ""
+        name = name_of(node)
+        if name in ("Mean", "Sum"):
+            return name.lower()
+        node = _first(node)
+    return ""
+
+
+def _head_activation(producer: Node | None) -> str:
+    """The activation right behind the outputs, seen through reshapes."""
+    for _ in range(6):
+        if producer is None:
+            return ""
+        name = name_of(producer)
+        if name in ACTIVATION_NODES:
+            return ACTIVATION_NODES[name]
+        if name not in ON_WEIGHTS - {"Mul", "Div"}:
+            return ""
+        producer = _first(producer)
+    return ""
+
+
+_READERS: dict[str, Callable[[Node], _Found | None]] = {
+    "MseLoss": _pair("mse"),
+    "HuberLoss": _pair("huber"),
+    "SmoothL1Loss": _pair("huber"),
+    "BinaryCrossEntropy": _pair("bce"),
+    "BinaryCrossEntropyWithLogits": _pair("bce-with-logits"),
+    "NllLoss": _read_nll,
+    "NllLoss2D": _read_nll,
+    "Mul": _read_soft_labels,
+    "Pow": _read_power,
+    "Abs": _read_absolute,
+}

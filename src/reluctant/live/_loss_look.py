@@ -1,0 +1,177 @@
+"""What a loss shows on a sampled step: head, gauge, and what was left of the last one."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from reluctant.live._governor import clock
+from reluctant.live._graph import leaves, owner_of
+from reluctant.live._loss_graph import read_loss
+from reluctant.live._recorder import Recorder
+from reluctant.probes import HeadPass, HeadProbe, Probe
+from reluctant.probes.step_gauge import step_terms
+from reluctant.records import Loss
+from reluctant.records.quantities import GRAD_KEPT, STEP_CURVATURE, STEP_GAIN
+
+_GAUGE_PASSES = 8  # a gauge costs about as much as this many forward passes
+_GAUGES_AT_FIRST = 8  # sampled steps that are all gauged; later ones now and then
+_GAUGE_EVERY = 3
+_FIRST_STEPS = 2  # steps in which it is looked at which parameters a loss reaches
+
+
+class HeadLook:
+    """Reads what the loss receives.
+
+    Attributes:
+        loss: What the loss is; None until one was seen.
+        site: The layer that the loss reads; `""` if unknown.
+        unreached: Parameters that the loss does not depend on.
+    """
+
+    def __init__(
+        self, recorder: Recorder, probes: Sequence[Probe], parameters: dict[str, Tensor]
+    ) -> None:
+        self.loss: Loss | None = None
+        self.site = ""
+        self.unreached: tuple[str, ...] = ()
+        self._recorder, self._parameters = recorder, parameters
+        self._probes = [p for p in probes if isinstance(p, HeadProbe)]
+
+    def look(
+        self, loss: Tensor, outputs: list[Tensor], names: Mapping[int, str]
+    ) -> None:
+        """Read one loss before its backward.
+
+        Args:
+            loss: A scalar with a graph.
+            outputs: What the model put out in this step.
+            names: Parameter names by `id`.
+        """
+        with torch.no_grad():
+            found = read_loss(loss, outputs)
+        seen = HeadPass(found.kind, found.outputs, found.targets, max(found.axis, 0))
+        for probe in self._probes:
+            self._recorder.measure(probe, seen)
+        given = found.outputs
+        self.loss = Loss(
+            kind=found.kind,
+            reduction=found.reduction,
+            head=found.head,
+            outputs=given.shape[found.axis] if given is not None and given.ndim else 0,
+        )
+        if self._recorder.now.step < _FIRST_STEPS:
+            reached = leaves(loss.grad_fn)
+            self.unreached = tuple(
+                name
+                for name, p in self._parameters.items()
+                if p.requires_grad and id(p) not in reached
+            )
+        head = owner_of(found.producer, names)
+        self.site = head.site if head else ""
+
+
+class GaugeLook:
+    """Measures what a step gains on its own batch, and what curvature takes back.
+
+    Two backward passes on the live graph, which leave it whole; nothing is copied and
+    nothing is run again, so it works for any loss, and the training stays as it is.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._last_s = 0.0
+        self._looks = 0
+
+    def look(
+        self,
+        loss: Tensor,
+        parameters: dict[str, Tensor],
+        optimizers: Sequence[Optimizer],
+        model: nn.Module | None,
+        *,
+        forward_s: float,
+        accumulates: bool,
+    ) -> None:
+        """Measure one step, if it can be measured and may be afforded.
+
+        Args:
+            loss: A scalar with a graph, before its backward.
+            parameters: By name.
+            optimizers: All that own parameters of the model.
+            model: Its buffers are guarded.
+            forward_s: Seconds that the forward pass took; 0 if unknown.
+            accumulates: Whether the step before took several losses.
+        """
+        if self._recorder.is_blind("step gauge") or not optimizers:
+            return
+        if accumulates:
+            self._blind("gradients accumulate over several batches")
+            return
+        if len(optimizers) > 1:
+            self._blind("several optimizers share the loss")
+            return
+        self._looks += 1
+        if self._looks > _GAUGES_AT_FIRST and self._looks % _GAUGE_EVERY:
+            return
+        governor = self._recorder.governor
+        expected_s = self._last_s or _GAUGE_PASSES * (forward_s or governor.step_s)
+        if not governor.affords(expected_s):
+            return
+        start = clock()
+        self._recorder.now.in_gauge = True
+        try:
+            terms = step_terms(
+                loss,
+                parameters.values(),
+                optimizers,
+                buffers=model.buffers() if model is not None else (),
+            )
+        finally:
+            self._recorder.now.in_gauge = False
+            self._last_s = clock() - start
+        self._recorder.add(STEP_GAIN, "", terms.gain)
+        self._recorder.add(STEP_CURVATURE, "", terms.curvature)
+
+    def _blind(self, reason: str) -> None:
+        self._recorder.note_blind("step gauge", reason)
+
+
+class HygieneLook:
+    """Tells whether gradients were zeroed between one step and the next backward."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._left: list[tuple[Tensor, int, int]] = []
+
+    def remember(self, owned: Sequence[Tensor]) -> None:
+        """A few gradients as a step left them; only of what its optimizer zeroes."""
+        left = [
+            (p, p.grad.data_ptr(), p.grad._version)
+            for p in owned
+            if p.grad is not None and p.grad.layout == torch.strided
+        ]
+        self._left = left[:1] + left[-2:]
+
+    def attend(self, loss: Tensor) -> None:
+        """Look again when this loss's backward begins."""
+        if self._left and loss.requires_grad:
+            loss.register_hook(partial(self._on_backward, self._left))
+            self._left = []
+
+    def _on_backward(self, left: list[tuple[Tensor, int, int]], _: Tensor) -> None:
+        """Tensor hook: must return None."""
+        if not self._recorder.now.in_gauge:
+            self._recorder.guard("gradient hygiene", self._compare, left)
+
+    def _compare(self, left: list[tuple[Tensor, int, int]]) -> None:
+        kept = any(
+            p.grad is not None
+            and p.grad.data_ptr() == pointer
+            and p.grad._version == version
+            and bool((p.grad != 0).any())
+            for p, pointer, version in left
+        )
+        self._recorder.add(GRAD_KEPT, "", float(kept))

@@ -1,0 +1,97 @@
+"""What an optimizer's step shows: gradients, updates, rates, and who was reached."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from reluctant.live._recorder import Recorder
+from reluctant.probes import GradientProbe, Probe, UpdateProbe
+from reluctant.records import Layer
+from reluctant.records.quantities import GRAD_REACHED, LEARNING_RATE, REACH_STEPS
+
+
+class StepLook:
+    """Reads gradients and parameters on both sides of a sampled step.
+
+    Args:
+        recorder: Where readings go.
+        probes: Of these, the ones that read gradients and updates.
+        parameters: By name.
+    """
+
+    def __init__(
+        self, recorder: Recorder, probes: Sequence[Probe], parameters: dict[str, Tensor]
+    ) -> None:
+        self._recorder, self._parameters = recorder, parameters
+        self._gradient_probes = [p for p in probes if isinstance(p, GradientProbe)]
+        self._update_probes = [p for p in probes if isinstance(p, UpdateProbe)]
+        self._before: dict[str, Tensor] = {}
+        self._rates: list[float] = []
+
+    def before(self, owned: Mapping[str, Tensor]) -> None:
+        """Keep copies of what is about to move."""
+        self._before |= {name: p.detach().clone() for name, p in owned.items()}
+
+    def after(self, owned: Mapping[str, Tensor]) -> None:
+        """Measure gradients, and how far each parameter has moved."""
+        gradients = {n: p.grad.detach() for n, p in owned.items() if p.grad is not None}
+        for probe in self._gradient_probes:
+            self._recorder.measure(probe, gradients)
+        after = {n: p.detach() for n, p in owned.items() if n in self._before}
+        before = {n: self._before.pop(n) for n in after}
+        for update_probe in self._update_probes:
+            self._recorder.measure(update_probe, before, after)
+
+    def rates(self, optimizers: Iterable[Optimizer]) -> None:
+        """Record learning rates when they change."""
+        groups = [group for o in optimizers for group in o.param_groups]
+        rates = [float(group["lr"]) for group in groups if "lr" in group]
+        if rates != self._rates:
+            self._rates = rates
+            for i, rate in enumerate(rates):
+                self._recorder.add(LEARNING_RATE, f"group{i}", rate)
+
+    def forget(self) -> None:
+        """Drop the copies."""
+        self._before.clear()
+
+
+class ReachLook:
+    """Which units got a gradient at all: exact, at every step, and next to free.
+
+    A unit behind a rectifier that is silent for a whole batch has a bias gradient of
+    exactly 0, so one logical or a layer and step never misses a dead one.
+    """
+
+    def __init__(self, recorder: Recorder, parameters: dict[str, Tensor]) -> None:
+        self._recorder, self._parameters = recorder, parameters
+        self._reached: dict[str, tuple[Tensor, Tensor]] = {}
+        self._steps = 0
+
+    def follow(self, layers: Iterable[Layer]) -> None:
+        """Follow the bias of every layer that an activation stands behind."""
+        for layer in layers:
+            bias = self._parameters.get(layer.bias)
+            if layer.site in self._reached or not layer.activation or bias is None:
+                continue
+            if bias.shape == (layer.units,):
+                reached = torch.zeros(layer.units, dtype=torch.bool, device=bias.device)
+                self._reached[layer.site] = bias, reached
+
+    def look(self) -> None:
+        """Note who is reached by the gradients of this step."""
+        self._steps += 1
+        for bias, reached in self._reached.values():
+            if bias.grad is not None:
+                reached.logical_or_(bias.grad)  # what is not 0 counts as true
+
+    def emit(self) -> None:
+        """Record who was reached since the last time, and begin anew."""
+        if self._reached and self._steps:
+            self._recorder.add(REACH_STEPS, "", float(self._steps))
+            for site, (_, reached) in self._reached.items():
+                self._recorder.add(GRAD_REACHED, site, reached.to(torch.float32))
+                reached.zero_()
+        self._steps = 0
