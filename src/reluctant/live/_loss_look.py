@@ -1,4 +1,4 @@
-"""What a loss shows on a sampled step: head, gauge, and what was left of the last one."""
+"""What a loss shows on a sampled step: head, gauge, and what the last step left."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
