@@ -245,11 +245,9 @@ class Watch:
 
     def _after_step(self, optimizer: Optimizer) -> None:
         self._now.in_step = False
-        if not self._lead or (
-            self._others > _LEAD_LOST and id(optimizer) != self._lead
-        ):
-            self._lead = id(optimizer)
         leads = id(optimizer) == self._lead
+        if not self._lead or (self._others > _LEAD_LOST and not leads):
+            self._lead, leads = id(optimizer), True
         self._others = 0 if leads else self._others + 1
         if self._now.deep:
             with self._governor.timed(deep=True), torch.no_grad():
