@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "Trace": "reluctant.records",
     "diagnose": "reluctant.diagnosis",
+    "success_map": "reluctant.lab",
     "watch": "reluctant.live",
 }
-__all__ = ["Trace", "diagnose", "watch"]
+__all__ = ["Trace", "diagnose", "success_map", "watch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ from reluctant.cli._output import FAILED, say
 from reluctant.cli.case import case
 from reluctant.cli.diagnose import diagnose
 from reluctant.cli.explain import explain
+from reluctant.cli.map import map_
 from reluctant.cli.rules import rules
 from reluctant.cli.run import run
 from reluctant.records import ReluctantError
@@ -27,6 +28,7 @@ _passed_on = {"allow_interspersed_args": False}  # what follows SCRIPT is the sc
 app.command(context_settings=_passed_on)(run)
 app.command()(diagnose)
 app.command()(case)
+app.command(name="map")(map_)
 app.command()(explain)
 app.command()(rules)
 

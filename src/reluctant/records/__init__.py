@@ -32,6 +32,14 @@ from reluctant.records._prescription import (
 )
 from reluctant.records._reading import Note, Quantity, Reading, Value
 from reluctant.records._setup import Group, Layer, Loss, Module, Parameter, Setup
+from reluctant.records._success_map import (
+    MapCell,
+    MapRun,
+    MapSlice,
+    SeedThreshold,
+    SuccessMap,
+    Threshold,
+)
 from reluctant.records._trace import Series, Trace, UnitSeries
 
 __all__ = [
@@ -56,6 +64,9 @@ __all__ = [
     "Line",
     "Lines",
     "Loss",
+    "MapCell",
+    "MapRun",
+    "MapSlice",
     "Mark",
     "Module",
     "Note",
@@ -68,10 +79,13 @@ __all__ = [
     "ReluctantError",
     "ScaleLearningRate",
     "Scatter",
+    "SeedThreshold",
     "Series",
     "Setup",
     "Severity",
+    "SuccessMap",
     "SwapActivation",
+    "Threshold",
     "Trace",
     "TraceError",
     "UnitSeries",

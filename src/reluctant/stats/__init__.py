@@ -1,19 +1,26 @@
 """Pure functions from arrays to numbers. Depends on numpy alone."""
 
+from reluctant.stats._binomial import expected_trials, trials_for, wilson_interval
 from reluctant.stats._change import Change, change_point
 from reluctant.stats._ratio import Ratio, ratio_of_means
 from reluctant.stats._robust import block_medians, log_median, robust_slope
 from reluctant.stats._runs import Silence, rate_bound, silences
+from reluctant.stats._threshold import MedianThreshold, median_threshold
 
 __all__ = [
     "Change",
+    "MedianThreshold",
     "Ratio",
     "Silence",
     "block_medians",
     "change_point",
+    "expected_trials",
     "log_median",
+    "median_threshold",
     "rate_bound",
     "ratio_of_means",
     "robust_slope",
     "silences",
+    "trials_for",
+    "wilson_interval",
 ]

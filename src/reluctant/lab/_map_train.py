@@ -1,0 +1,90 @@
+"""Train one cell in torch: deterministic by its seed, whoever runs it."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from reluctant.lab._cells import (
+    WINDOWS,
+    Attempt,
+    Cell,
+    Setting,
+    in_one_line,
+    no_limit,
+    trend_of,
+)
+from reluctant.lab._map_score import Scorer
+from reluctant.lab._map_settings import at_setting, build_at
+from reluctant.lab._recipe import Recipe
+from reluctant.lab._step_size_limit import StepSizeLimit, step_size_limit
+
+_LOOK_EVERY = 100  # steps between looks at the loss, so that diverged runs end soon
+PROBE_STEPS = 2000  # of a prediction; fewer where a training is shorter
+
+
+@contextmanager
+def hard_ground() -> Iterator[None]:
+    """One thread, no denormal numbers; what was set before comes back."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    flushes = torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        if flushes:
+            torch.set_flush_denormal(False)
+
+
+def train_cell(recipe: Recipe, cell: Cell, steps: int) -> Attempt:
+    """Build, train and score one cell. An error of the recipe is an attempt too."""
+    done = 0
+    try:
+        training = build_at(recipe, cell.setting, cell.rate, cell.seed)
+        window = max(1, steps // WINDOWS)
+        sums: list[float] = []
+        finite = True
+        while done < steps and finite:
+            end = min(steps, (done // window + 1) * window)
+            total = 0.0
+            while done < end and finite:
+                losses = training.step(min(end - done, _LOOK_EVERY))
+                done += len(losses)
+                total += math.fsum(losses)
+                finite = all(map(math.isfinite, losses))
+            if done == end and end % window == 0:
+                sums.append(total)
+        scores = Scorer(training).measure(training)
+    # a cell that breaks costs itself alone, whatever its recipe raises
+    except (Exception, SystemExit) as error:
+        return Attempt(cell=cell, steps=done, stop="raised", reason=in_one_line(error))
+    loss = scores.loss
+    if math.isnan(loss) and finite and sums:
+        loss = sums[-1] / window  # batches that cannot be read again
+    return Attempt(
+        cell=cell,
+        steps=done,
+        stop="done" if finite else "nonfinite",
+        loss=loss if finite else math.nan,
+        score=scores.score if finite else math.nan,
+        constant_loss=scores.constant_loss,
+        constant_score=scores.constant_score,
+        first_loss=sums[0] / window if sums else math.nan,
+        trend=trend_of(sums),
+        silent=scores.silent if finite else 0,
+    )
+
+
+def predict_limit(
+    recipe: Recipe, setting: Setting, steps: int, seed: int
+) -> StepSizeLimit:
+    """The step-size limit at a setting; without a value where it cannot be had."""
+    try:
+        return step_size_limit(
+            at_setting(recipe, setting), steps=min(steps, PROBE_STEPS), seed=seed
+        )
+    # a prediction that fails costs itself alone, whatever the recipe raises
+    except (Exception, SystemExit) as error:
+        return no_limit(in_one_line(error))
