@@ -11,13 +11,13 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from reluctant.cli import main
+from reluctant.cli._app import app
 from reluctant.records import Quantity, quantities
 from reluctant.remedies import REMEDIES
 from reluctant.report import manual_page, one_line
 from reluctant.rules import RULES
 
 DOCS = Path(__file__).parent
-COMMANDS = ("", "run", "diagnose", "case", "explain", "rules")
 FAMILIES = {
     "DAT": "Data",
     "FIT": "Outcome",
@@ -106,7 +106,8 @@ def _quantities() -> str:
 def _commands() -> str:
     os.environ["COLUMNS"] = "80"  # help is wrapped to the terminal
     parts = [_text(DOCS / "_commands_head.md") or "# Commands\n"]
-    for command in COMMANDS:
+    names = [c.name or c.callback.__name__ for c in app.registered_commands]
+    for command in ("", *names):
         out = io.StringIO()
         with redirect_stdout(out):
             main([*command.split(), "--help"])

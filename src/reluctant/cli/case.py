@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from reluctant.cli._output import page_for, say
-from reluctant.report import figures, story
+from reluctant.report import story
 
 
 class _Form(enum.StrEnum):
@@ -59,6 +59,8 @@ def case(
         page = page_for(sys.stdout)
         say(story.render(name, CASES[name], result.story, page=page), sys.stdout)
     if output:
+        from reluctant.report import figures
+
         page_file, numbers_file = output / f"{name}.html", output / f"{name}.json"
         numbers_file.write_text(numbers, "utf-8")
         page_file.write_text(
