@@ -187,6 +187,31 @@ def test_progress_can_break_off() -> None:
     assert len(runs) == 4
 
 
+def test_says_so_when_the_first_call_has_to_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from reluctant.lab.engines import _driver
+
+    monkeypatch.setattr(_driver, "_PATIENCE_S", 0.0)
+    said: list[str] = []
+    # Wide enough that getting ready is not over before the wait is.
+    spec = MLPSpec((3000, 3000, 3))
+    start = [
+        (np.zeros((3000, 3000)), np.zeros(3000)),
+        (np.zeros((3, 3000)), np.zeros(3)),
+    ]
+    engines.train_many(
+        spec,
+        [start],
+        Dataset(np.ones((2, 3000)), np.zeros((2, 3))),
+        learning_rates=[0.1],
+        steps=1,
+        notify=said.append,
+    )
+    assert len(said) == 1
+    assert said[0].startswith("Compiling the fused engine.")
+
+
 def test_order_is_the_stated_shuffle() -> None:
     mask, gamma = (1 << 64) - 1, 0x9E3779B97F4A7C15
 

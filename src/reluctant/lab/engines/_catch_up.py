@@ -24,8 +24,8 @@ rounding elsewhere; before that (some 500 steps), in float64, and under weight d
 that is part of the gradient, the missed steps are done one by one.
 
 Against a dense update of every weight this is, measured on 784-100-10 at minibatch 1
-with four fifths of the inputs zero, three times as fast for momentum and two to three
-times for Adam; see `benchmarks/lab.py`. Adam's moments are three more rows to move for
+with four fifths of the inputs zero, 3.5 times as fast for momentum and 2.9 times for
+Adam; `benchmarks/lab.py` has the rates. Adam's moments are three more rows to move for
 every active input, so it stays at a quarter of plain descent, not at its level.
 
 Blocks of `BLOCK` steps start at multiples of `BLOCK`, whatever is recorded and however
