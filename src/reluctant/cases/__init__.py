@@ -13,6 +13,8 @@ CASES: dict[str, str] = {
     "at a slightly larger one: its output units die",
     "nan-loss": "a regression whose loss rises from thousands to trillions to nan, and "
     "learns at a tenth of the learning rate: each step is past its limit",
+    "sigmoid-init": "a deep net written for logistic units that learns nothing but the "
+    "biases of its classes with ReLU: its start is too small for them",
     "tiny-abs": "three ReLU units that should learn |x + jy| and mostly end in a "
     "valley: the sign of an outgoing weight is frozen at the start",
 }

@@ -124,8 +124,8 @@ def _tell(numbers: dict[str, Any], learned: list[Learned]) -> list[str]:
         f"Of the {lost['n']} failures, {lost['with_dead_unit']} have a dead unit and "
         f"{lost['with_merged_units']} have merged ones (one direction, outgoing "
         f"weights of one sign; {lost['with_one_direction_twice']} if signs may "
-        f"differ). But {lost['with_negative_outgoing_at_start']} began with a negative outgoing "
-        "weight. By how many of the three began positive: "
+        f"differ). But {lost['with_negative_outgoing_at_start']} began with a negative "
+        "outgoing weight. By how many of the three began positive: "
         + "; ".join(f"{k}: {_percent(found)}" for k, found in signs.items())
         + ".",
         "Gradient flow keeps a² − ‖(w, b)‖² of each unit, so an outgoing weight that "
