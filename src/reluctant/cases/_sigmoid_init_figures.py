@@ -16,7 +16,7 @@ from reluctant.cases._sigmoid_init_nets import (
 from reluctant.records import Axis, Figure, Line, Lines, Mark
 from reluctant.records._figure import Style
 
-_COLORS = {arm.name: color for arm, color in zip(ARMS, (2, 1, 1, 5, 0, 6), strict=True)}
+_COLORS = {arm.name: color for arm, color in zip(ARMS, (2, 1, 1, 5, 0, 3), strict=True)}
 _STYLES: dict[str, Style] = {CHANGED.name: "dashed", DECAYED.name: "dotted"}
 
 

@@ -269,7 +269,7 @@ def _tell(numbers: dict[str, Any]) -> list[str]:
         "quadratic, the prediction for "
         + ", ".join(
             f"a step at {s['fraction_of_limit']:g} of the limit is off by "
-            f"{abs(s['predicted'] / s['real'] - 1):.1%}"
+            f"{100 * abs(s['predicted'] / s['real'] - 1):.1g}%"
             for s in small[1:]
         )
         + ".",

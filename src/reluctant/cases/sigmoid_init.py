@@ -163,18 +163,18 @@ def _tell(data: Digits, numbers: dict[str, Any]) -> list[str]:
         + ".",
         "Why: std 0.01 multiplies what differs between images by "
         f"{_factor(starved['varying_rms'])} a layer, so "
-        f"{starved['varying_rms'][-1]:.0e} of it reaches the head. Logistic units lose it too "
-        f"({old['varying_rms'][-1]:.0e}), but each puts out ½ whatever it gets, and "
-        "from that the layer above learns: the gradient of the head's weights is "
-        f"{old_grads[-1]:.0e} there, {grads[-1]:.0e} with ReLU, and that of the first "
-        f"layer {grads[0]:.0e}. The biases of the classes get "
+        f"an RMS of {starved['varying_rms'][-1]:.0e} reaches the head. Logistic units "
+        f"lose it too ({old['varying_rms'][-1]:.0e}), but each puts out ½ whatever it "
+        "gets, and from that the layer above learns: the gradient of the head's "
+        f"weights is {old_grads[-1]:.0e} there, {grads[-1]:.0e} with ReLU, and that of "
+        f"the first layer {grads[0]:.0e}. The biases of the classes get "
         f"{starved['class_bias_gradient_rms']:.0e}, and are all that learns.",
         f"What is left: a loss of {_middle(arms[STARVED.name]):.4f} where the best "
         f"constant has {numbers['best_constant_loss']:.4f}. The norm of all weights "
         f"goes from {still[0]:.3g} to {still[-1]:.3g}, that of the classes' biases "
         f"from 0 to {learned_biases:.2g}. Where a weight decay of {DECAYED.decay:g} is "
-        f"on (rate {DECAYED.rate:g}), nothing holds against it, and the weights run from "
-        f"{gone[0]:.3g} to {gone[-1]:.1e}.",
+        f"on (rate {DECAYED.rate:g}), nothing holds against it, and the weights run "
+        f"from {gone[0]:.3g} to {gone[-1]:.1e}.",
         f"Another start is enough: {UNIFORM.name}: {_of_arm(arms[UNIFORM.name])}. "
         f"{HE.name}: {_of_arm(arms[HE.name])}.",
     ] + [

@@ -134,9 +134,10 @@ def _tell(numbers: dict[str, Any], learned: list[Learned]) -> list[str]:
         f"{free['flipped']}. Networks with a unit frozen at a negative weight: "
         f"{_percent(stuck)}; without: {_percent(loose)}. "
         "This can be read off before the first step.",
-        f"Skewed inputs are not the cause, though they hurt: even on the square "
-        f"{_percent(square)}, exponential {_percent(skewed)}, each against the best "
-        "loss known for its own points.",
+        "Skewed inputs make success rarer, but they are not the cause, for symmetric "
+        f"ones fail as well. Points even on [−1, 1]²: {_percent(square)}; exponential "
+        f"less their mean: {_percent(skewed)}; each against the best loss known for "
+        "its own points.",
     ]
 
 
