@@ -303,7 +303,7 @@ def _tell(
     if gauge["before_deaths"] is not None:
         working = [r for r in shown if r.outcome == "trained"]
         calm = (
-            f" In the trainings that worked it settled at "
+            f" In trainings that kept all outputs its mean over the second half was "
             f"{_span([_settled(r) for r in working])}."
             if working
             else ""
