@@ -39,8 +39,9 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # Behind a layer that is silent as a whole every input is the same, and before it no
     # gradient arrives; its units are no separate problem.
     "UNT102": ("UNT101", "GRD101", "HED101"),
-    # Outputs that are silent for every input are constants.
-    "UNT201": ("HED101",),
+    # Outputs that are silent for every input are constants, and send nothing back that
+    # could wake a hidden unit.
+    "UNT201": ("UNT101", "HED101"),
     "UNT101": ("HED101",),
     # nan in the weights makes every comparison false: units seem silent.
     "NUM101": _LOST_UNITS,

@@ -25,6 +25,21 @@ class Harm(NamedTuple):
     until: int
 
 
+def _layers_lost(trace: Trace) -> list[Harm]:
+    """Hidden layers most of whose units were alive and died."""
+    found = []
+    for layer in hidden(trace):
+        s = silent(trace, layer)
+        if s is None or not s.varies:
+            continue
+        died = s.ever & s.dead(min_samples=1000, born=np.inf, expected=20, times=3)
+        if died.mean() >= 0.6:
+            at = int(np.median(s.since[died]))
+            text = f"{died.sum()} of {died.size} units of {layer.site} fall silent"
+            found.append(Harm(at, f"{text}, half of them by step {at}", at))
+    return found
+
+
 def harms(trace: Trace, *, level: float) -> list[Harm]:
     """All harm that the run came to, earliest first.
 
@@ -53,6 +68,7 @@ def harms(trace: Trace, *, level: float) -> list[Harm]:
             text = f"{died.sum()} of {died.size} outputs of {layer.site} fall silent"
             found.append(Harm(at, f"{text} from step {at} on", last))
     learnt = skill(part)
+    found += _layers_lost(part) if learnt.is_exact and learnt.value < 0.5 else []
     if not (learnt.is_exact and learnt.is_none(level)) or part.last_step < 20:
         return sorted(found)
     for layer in hidden(part):

@@ -22,6 +22,7 @@ from reluctant.records.quantities import (
 from reluctant.stats import block_medians
 
 _SAMPLES_TO_START = 64  # samples that the level at the start is taken over
+_ENOUGH = 200  # samples of the targets that a constant predictor is fitted to
 _LATE = 0.25  # share of the run that counts as late
 
 
@@ -168,7 +169,7 @@ class Skill(NamedTuple):
 
     def is_none(self, limit: float) -> bool:
         """Whether nothing was learnt, as far as the noise lets one say."""
-        return self.value <= limit + min(2 * self.error, 0.1)
+        return self.value <= limit + min(2 * self.error, 0.3)
 
 
 def skill(trace: Trace) -> Skill:
@@ -251,10 +252,11 @@ def rise(trace: Trace, *, factor: float, min_steps: int) -> Rise | None:
 
 
 def _rows(trace: Trace, quantity: Quantity, since: int) -> NDArray[np.float64]:
-    """Finite rows of a per-output quantity since a step; all, if that leaves none."""
+    """Finite rows of a per-output quantity since a step; all, if that leaves few."""
     steps, values = trace.units(quantity, "")
     late = values[steps >= since]
-    rows = late if len(late) else values
+    enough = len(late) * max(1, trace.setup.batch_size) >= _ENOUGH
+    rows = late if enough else values
     return rows[np.isfinite(rows).all(axis=1)] if rows.size else np.zeros((0, 0))
 
 
@@ -278,12 +280,16 @@ def _factor(trace: Trace, samples: float) -> float:
         if step not in known or any(m.steps[i] != step for m in moments):
             continue
         mean, square, want, want_square = (m.values[i] for m in moments)
-        apart = np.sqrt(np.maximum(square - mean**2, 0))
+        if not np.isfinite([mean, square, want, want_square]).all():
+            continue
+        with np.errstate(all="ignore"):
+            apart = np.sqrt(np.maximum(square - mean**2, 0))
         wanted = np.sqrt(np.maximum(want_square - want**2, 0))
-        offset = (mean - want) ** 2
-        low = float(((apart - wanted) ** 2 + offset).sum())
-        high = float(((apart + wanted) ** 2 + offset).sum())
-        if 0 < high <= 1.3 * low:
+        with np.errstate(over="ignore"):
+            offset = (mean - want) ** 2
+            low = float(((apart - wanted) ** 2 + offset).sum())
+            high = float(((apart + wanted) ** 2 + offset).sum())
+        if 0 < high <= 1.3 * low < math.inf:
             unit = samples if loss.reduction == "sum" else 1 / len(mean)
             ratios.append(known[step] / (unit * math.sqrt(low * high)))
     factor = float(np.median(ratios)) if len(ratios) >= 2 else math.nan

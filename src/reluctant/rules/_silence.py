@@ -12,6 +12,7 @@ from reluctant.records.quantities import (
     GRAD_REACHED,
     PREACT_MAX,
     PREACT_RMS,
+    PREACT_VARIATION,
     REACH_STEPS,
 )
 from reluctant.stats import log_median, silences
@@ -32,6 +33,8 @@ class Silent(NamedTuple):
         ever: Shape `(units,)`: whether it ever showed life.
         depth: Shape `(units,)`: how far below 0 its pre-activation stayed since, in
             units of the layer's RMS; nan if that was not measured.
+        varies: Whether the layer's pre-activations differ between samples at all. Where
+            they do not, a unit that is off is off for one input only.
         is_exact: Whether nearly every step was looked at, not only the sampled ones.
     """
 
@@ -42,6 +45,7 @@ class Silent(NamedTuple):
     longest: NDArray[np.float64]
     ever: NDArray[np.bool_]
     depth: NDArray[np.float64]
+    varies: bool
     is_exact: bool
 
     def dead(
@@ -107,6 +111,7 @@ def silent(trace: Trace, layer: Layer) -> Silent | None:
         past.longest.astype(np.float64),
         life >= 0,
         _depth(trace, layer, life),
+        _varies(trace, layer),
         is_exact,
     )
 
@@ -119,6 +124,12 @@ def _depth(trace: Trace, layer: Layer, life: NDArray[np.int64]) -> NDArray[np.fl
     since = (at[:, None] > life) & np.isfinite(top)
     highest = np.where(since, top, -np.inf).max(axis=0)
     return np.where(np.isfinite(highest), -highest / 10.0**scale, np.nan)
+
+
+def _varies(trace: Trace, layer: Layer) -> bool:
+    values = trace.series(PREACT_VARIATION, layer.site).values
+    values = values[np.isfinite(values)]
+    return not values.size or float(np.median(values)) > 1e-6
 
 
 def _by_step(

@@ -52,7 +52,7 @@ class ConstantPredictor(Rule):
       to the last; beyond that it is on its way.
 
     ## References
-    - [Hinton2014] Introduction to neural networks: plateaus that look like local minima.
+    - [Hinton2014] Introduction to neural networks, on plateaus that look like minima.
     - [Lin2017] Focal loss for dense object detection.
     """
 

@@ -24,7 +24,7 @@ class ScaleTooSmall(Rule):
     do with units that see nothing, silence or constants, follows from this.
 
     ## How it is measured
-    The signal at the first sampled steps, layer by layer: the slope of log₁₀ of its
+    The signal at the first sampled step, layer by layer: the slope of log₁₀ of its
     mean square and how far it falls, the share of the output that depends on the input,
     and how far the gradient falls on its way back. One of them past its limit, weights
     that are smaller than `gain` of what keeps the scale in most layers, and a network
@@ -55,6 +55,8 @@ class ScaleTooSmall(Rule):
     - `min_layers`: Fewer weighted layers than this leave a small start by themselves.
     - `skill`: Share of the constant predictor's loss that must be gone to count as
       learning.
+    - `slow`: The same where all the signs are there: then the network does learn, but
+      late, and it is a warning.
     - `min_steps`: How many steps must have passed.
 
     ## References
@@ -69,6 +71,7 @@ class ScaleTooSmall(Rule):
     gain: float = 0.5
     min_layers: int = 4
     skill: float = 0.02
+    slow: float = 0.3
     min_steps: int = 30
 
     code = "INI101"
@@ -89,10 +92,14 @@ class ScaleTooSmall(Rule):
         small = [site for site, gain in scale.items() if gain < self.gain]
         if len(small) < max(2, len(scale) / 2):
             return
-        start = profile(trace, 0, max(3, self.min_steps // 10))
+        first = _first_look(trace)
+        start = profile(trace, first, first)
         reasons = self._starved(start)
         learnt = skill(trace)
-        if not reasons or not learnt.is_none(self.skill):
+        stuck = learnt.is_none(self.skill)
+        if not reasons or not (
+            stuck or (len(reasons) > 1 and learnt.is_exact and learnt.value < self.slow)
+        ):
             return
         small.sort(key=scale.__getitem__)
         worst = small[0]
@@ -114,6 +121,7 @@ class ScaleTooSmall(Rule):
                 for site in small
             ),
             since_step=0,
+            severity=Severity.ERROR if stuck else Severity.WARNING,
             confidence=(
                 Confidence.HIGH
                 if learnt.is_exact and len(reasons) > 1
@@ -133,7 +141,8 @@ class ScaleTooSmall(Rule):
                 f"{-slope:.2f} a layer (limit {self.slope:g})"
             )
         known = p.dependence[np.isfinite(p.dependence)]
-        if known.size and known[-1] < self.dependence <= known[0]:
+        is_fed = known.size > 1 and known[0] > 1e-8  # else all inputs are alike
+        if is_fed and known[-1] < self.dependence:
             reasons.append(
                 f"{known[-1]:.0e} of the output depends on the input (limit "
                 f"{self.dependence:g})"
@@ -145,3 +154,9 @@ class ScaleTooSmall(Rule):
                 f"(limit {self.decades:g})"
             )
         return reasons
+
+
+def _first_look(trace: Trace) -> int:
+    """The first sampled step: an adaptive optimizer redraws small weights in one."""
+    sites = trace.sites(PREACT_RMS)
+    return min((int(trace.series(PREACT_RMS, s).steps[0]) for s in sites), default=0)

@@ -68,7 +68,7 @@ class NonfiniteLoss(Rule):
         for_good = not np.isfinite(values[first:]).any()
         is_certain = for_good and len(values) - first >= self.steps
         notes = _by_source(trace.notes("nonfinite"), step)
-        source = f": {notes[0].text}" if notes else ""
+        source = f": {_told(notes[0])}" if notes else ""
         count = f"{broken.size} of {len(values)} losses are not finite"
         yield self.finding(
             f"the loss is {values[first]:g} at step {step}{source}; {count}",
@@ -97,6 +97,11 @@ class NonfiniteLoss(Rule):
             severity=Severity.ERROR if for_good else Severity.WARNING,
             confidence=Confidence.HIGH if is_certain else Confidence.MEDIUM,
         )
+
+
+def _told(note: Note) -> str:
+    site = f"the {note.site}" if note.site in _DATA else note.site
+    return f"{site} {note.text}".strip()
 
 
 def _by_source(notes: tuple[Note, ...], step: int) -> list[Note]:

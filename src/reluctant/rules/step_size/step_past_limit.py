@@ -56,7 +56,8 @@ class StepPastLimit(Rule):
       arithmetic. Over ten networks with minibatch 1, each at 0.9 of the learning rate
       that broke it, it was 1.4 to 2.7.
     - `edge`: Gauge from which on harm is put down to the step with low confidence.
-    - `window`: How many samples up to the harm are averaged.
+    - `windows`: How many samples up to the harm are averaged: many, or the last few
+      where these have a clearly larger mean, for the gauge rises as harm draws near.
     - `skill`: Share of the constant predictor's loss that must be gone to count as
       learning.
     - `min_steps`: How many steps must have passed, unless the loss broke before.
@@ -71,7 +72,7 @@ class StepPastLimit(Rule):
 
     limit: float = 2.0
     edge: float = 1.5
-    window: int = 12
+    windows: tuple[int, ...] = (12, 6, 3)
     skill: float = 0.02
     min_steps: int = 20
 
@@ -95,12 +96,13 @@ class StepPastLimit(Rule):
             upto = np.flatnonzero(steps <= max(harm.step, harm.until))
             if not upto.size:
                 continue
-            last = upto[-self.window :]
-            gauge = ratio_of_means(curvature[last], gain[last])
-            if not isfinite(gauge.value):
-                continue
-            if best is None or gauge.value > best[0].value:
-                best = gauge, harm, int(steps[last[0]]), int(steps[last[-1]])
+            for window in self.windows:
+                last = upto[-window:]
+                gauge = ratio_of_means(curvature[last], gain[last])
+                if not isfinite(gauge.value):
+                    continue
+                if best is None or gauge.value > 1.05 * best[0].value:
+                    best = gauge, harm, int(steps[last[0]]), int(steps[last[-1]])
         if best is None:
             raise Blind("no sample of the gauge was taken up to the harm")
         gauge, harm, first, last_at = best

@@ -40,11 +40,15 @@ class DeadOutputUnit(Rule):
 
     ## Blind spots
     Under a small initial scale outputs are born silent and may wake when the layers
-    below begin to move; such an output takes `born` samples to be called dead.
+    below begin to move; such an output takes `waking` samples to be called dead.
 
     ## Options
     - `min_samples`: Silent samples it takes for an output that fired once.
-    - `born`: Silent samples it takes for an output that never fired.
+    - `born`: Silent samples it takes for an output that never fired and lies deep.
+    - `waking`: Silent samples it takes for an output that never fired and hovers just
+      below 0. Under an initial deviation of 0.01 such outputs woke within 10,000.
+    - `depth`: What counts as deep: how far below 0 the largest pre-activation lies, in
+      units of the layer's RMS.
     - `expected`: How often it would have fired since, at its earlier rate.
     - `times`: How many of its own longest silences this one must last.
 
@@ -55,6 +59,8 @@ class DeadOutputUnit(Rule):
 
     min_samples: int = 500
     born: int = 1500
+    waking: int = 15_000
+    depth: float = 0.5
     expected: float = 20.0
     times: float = 3.0
 
@@ -80,7 +86,9 @@ class DeadOutputUnit(Rule):
                 born=self.born,
                 expected=self.expected,
                 times=self.times,
-            ) & _wanted(trace, s.since.size)
+            )
+            hovers = ~s.ever & (s.depth < self.depth) & (s.samples < self.waking)
+            mask &= ~hovers & _wanted(trace, s.since.size)
             if not mask.any():
                 continue
             units = sorted(np.flatnonzero(mask), key=lambda u: (s.since[u], u))

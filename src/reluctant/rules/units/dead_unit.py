@@ -29,8 +29,8 @@ class DeadUnit(Rule):
     long enough, by its own past: the samples since must be many, more than at its
     earlier rate could have passed without it, and more than it was ever silent before
     and came back [Farias2024]. Sparsity does not count: a unit that fires once in a
-    thousand samples is alive. Layers that are silent as a whole are UNT102, heads
-    UNT201.
+    thousand samples is alive. Nor does a layer that sees the same input every time.
+    Layers that are silent as a whole are UNT102, heads UNT201.
 
     Training leaves units behind that hover just below their threshold, up to 40 % of a
     layer in networks that fit their data; the next layers may want them back. Units
@@ -98,7 +98,7 @@ class DeadUnit(Rule):
             s.samples.size and trace.last_step > 0 for s in seen
         ):
             raise Blind("no layer with rectified units was sampled")
-        dead = [(s, self._dead(s)) for s in seen]
+        dead = [(s, self._dead(s)) for s in seen if s.varies]
         hit = [
             (s, mask)
             for s, mask in dead
