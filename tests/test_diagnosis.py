@@ -124,3 +124,12 @@ def test_a_record_without_an_end_says_so(tmp_path: Path, ended: bool) -> None:
     trace.close()
     notes = diagnose(Trace.open(tmp_path / "a.trace")).notes
     assert any("has no end" in note for note in notes) is not ended
+
+
+def test_a_printed_diagnosis_starts_with_its_headline() -> None:
+    rules = [rule("INI101", found()), rule("UNT101", found()), rule("AAA103", clear)]
+    lines = str(diagnose(TRACE, rules)).splitlines()
+    assert lines[0] == "told (INI101): it is so"
+    assert lines[1] == "  error: told (UNT101): it is so"
+    assert lines[-1] == "  1 of 3 rules clear"
+    assert str(diagnose(TRACE, [rule("AAA103", clear)])).startswith("nothing found")

@@ -1,5 +1,6 @@
 """Run a script as `python` would, under watch."""
 
+import importlib.util
 import runpy
 import sys
 import threading
@@ -57,6 +58,11 @@ def run_script(
             that the script itself raises comes out of here: its traceback is printed
             as Python prints it, and its exit code is in the result.
     """
+    if as_module and not _has_module(target):
+        raise UsageError(
+            f"there is no module {target}: give the dotted name of one that "
+            f"`python -m {target}` would run from this folder."
+        )
     if not as_module and not Path(target).is_file():
         raise UsageError(
             f"{target} is no file, but `reluctant run` takes a Python script: give its "
@@ -68,7 +74,10 @@ def run_script(
     with session.wrapped():
         exit_code = _execute(target, list(arguments), as_module)
         _wait_for_threads()
-    return RunResult(exit_code, session.finish(exit_code), folder)
+    diagnoses = session.finish(exit_code)
+    if not any(folder.iterdir()):  # nothing was trained
+        folder.rmdir()
+    return RunResult(exit_code, diagnoses, folder)
 
 
 def _execute(target: str, arguments: list[str], as_module: bool) -> int:
@@ -96,6 +105,18 @@ def _execute(target: str, arguments: list[str], as_module: bool) -> int:
         if as_module:
             sys.modules["__main__"] = main
     return 0
+
+
+def _has_module(name: str) -> bool:
+    """Whether `python -m` would find it, with the working folder first in line."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError, AttributeError):
+        return False
+    finally:
+        sys.path.remove(here)
 
 
 def _run_file(target: str) -> None:

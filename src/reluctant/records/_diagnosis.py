@@ -47,6 +47,27 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     training: str = "model"
     notes: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        """The headline and what stands under it, a line each, for `print`."""
+        root = self.root
+        lines = [
+            f"{root.name} ({root.code}): {root.message}"
+            if root
+            else "nothing found that keeps it from learning"
+        ]
+        lines += [
+            f"  {f.severity.value}: {f.name} ({f.code}): {f.message}"
+            for f in self.findings
+            if f is not root
+        ]
+        lines += [f"  {p.remedy}: {p.because}" for p in self.prescriptions]
+        blind = [f"{c.name} ({c.reason})" for c in self.blind]
+        counted = f"{len(self.ruled_out)} of {len(self.checks)} rules clear"
+        lines.append(
+            f"  {counted}; blind: {', '.join(blind)}" if blind else f"  {counted}"
+        )
+        return "\n".join(lines)
+
     @property
     def root(self) -> Finding | None:
         """The headline: the first finding, unless all that was found are notes."""

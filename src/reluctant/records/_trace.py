@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -239,7 +239,7 @@ class Trace:
         """Every reading: by step, then in the order in which sites were first seen."""
         self._load()
         rows = [
-            (step, order, name, site, value)
+            (step, order, name, site, cast(Value, value))
             for order, ((name, site), column) in enumerate(self._columns.items())
             for step, value in zip(column.steps, column.values, strict=True)
             if self._limit is None or step <= self._limit
