@@ -3,12 +3,15 @@
 from reluctant.lab._load import load_recipe
 from reluctant.lab._map import MapInterrupted, success_map
 from reluctant.lab._recipe import Recipe, Training, build
+from reluctant.lab._step_size_limit import StepSizeLimit, step_size_limit
 
 __all__ = [
     "MapInterrupted",
     "Recipe",
+    "StepSizeLimit",
     "Training",
     "build",
     "load_recipe",
+    "step_size_limit",
     "success_map",
 ]
