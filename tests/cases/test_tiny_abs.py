@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reluctant.cases import run_case
-from reluctant.cases._tiny_abs_census import OUTCOMES, Units, merged, outcome, wilson
+from reluctant.cases._tiny_abs_census import OUTCOMES, Units, merged, outcome, rate
 from reluctant.cases._tiny_abs_nets import (
     SPEC,
     Plane,
@@ -86,10 +86,16 @@ def test_equal_seeds_give_equal_trials(plane):
     assert other.loss[0] == one.loss[1]
 
 
-@pytest.mark.parametrize(("hits", "n"), [(0, 0), (0, 20), (20, 20), (3, 10)])
-def test_wilson_holds_the_share_and_stays_inside(hits, n):
-    low, high = wilson(hits, n)
-    assert 0 <= low <= (hits / n if n else 0.5) <= high <= 1
+def test_rates_hold_their_share_and_none_of_none():
+    found = rate(np.array([True, False, False]))
+    assert found["p"] == pytest.approx(1 / 3)
+    assert found["interval"][0] < found["p"] < found["interval"][1]
+    assert rate(np.zeros(0, bool)) == {
+        "p": None,
+        "successes": 0,
+        "n": 0,
+        "interval": [0.0, 1.0],
+    }
 
 
 @pytest.mark.slow

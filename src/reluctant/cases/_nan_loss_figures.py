@@ -153,7 +153,7 @@ def _rivals(rivals: dict[str, Course], least: float) -> Figure:
         )
     return Lines(
         name="rivals",
-        title="Adam does not break; inputs of one scale learn at once",
+        title="Adam does not break, but is slow; inputs of one scale learn at once",
         x=Axis(title="step + 1", scale="log"),
         y=Axis(title="mean squared error", scale="log"),
         lines=tuple(lines),

@@ -65,10 +65,10 @@ class Arm:
 
 OLD = Arm("logistic, N(0, 0.01)", "sigmoid", "small", 2.0)
 CHANGED = Arm("ReLU, all else as it was", "relu", "small", 2.0)
-STARVED = Arm("ReLU, N(0, 0.01)", "relu", "small", 0.05)
+STARVED = Arm("ReLU, N(0, 0.01)", "relu", "small", 0.02)
 DECAYED = Arm("the same with weight decay 0.001", "relu", "small", 1.0, 0.001)
-UNIFORM = Arm("ReLU, U(−0.5, 0.5)", "relu", "uniform", 0.05)
-HE = Arm("ReLU, He", "relu", "he", 0.05)
+UNIFORM = Arm("ReLU, U(−0.5, 0.5)", "relu", "uniform", 0.02)
+HE = Arm("ReLU, He", "relu", "he", 0.02)
 ARMS = (OLD, CHANGED, STARVED, DECAYED, UNIFORM, HE)
 
 

@@ -1,6 +1,5 @@
 """What became of the networks of `tiny-abs`, and what was decided at the start."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from reluctant.cases._tiny_abs_nets import SUCCESS, UNITS, Floats, Trials
 from reluctant.lab.engines import Parameters
+from reluctant.stats import wilson_interval
 
 OUTCOMES = (
     "hexagonal pyramid",
@@ -107,21 +107,6 @@ def merged(units: Units, firing: Floats, *, any_sign: bool = False) -> bool:
     return bool((pairs & close)[np.triu_indices(UNITS, 1)].any())
 
 
-def wilson(successes: int, n: int, *, z: float = 1.959964) -> list[float]:
-    """95 % interval of a success rate.
-
-    Example:
-        >>> [round(end, 3) for end in wilson(30, 30)]
-        [0.886, 1.0]
-    """
-    if n == 0:
-        return [0.0, 1.0]
-    p = successes / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return [max(0.0, middle - half), min(1.0, middle + half)]
-
-
 def rate(successes: NDArray[np.bool_]) -> dict[str, Any]:
     """A success rate with its interval, as JSON holds it."""
     hits, n = int(successes.sum()), len(successes)
@@ -129,7 +114,7 @@ def rate(successes: NDArray[np.bool_]) -> dict[str, Any]:
         "p": hits / n if n else None,
         "successes": hits,
         "n": n,
-        "interval": wilson(hits, n),
+        "interval": list(wilson_interval(hits, n)),
     }
 
 
@@ -184,4 +169,4 @@ def _flips(before: list[Units], after: list[Units], *, frozen: bool) -> dict[str
         chosen = old.frozen == frozen
         n += int(chosen.sum())
         flipped += int((chosen & (old.outgoing * new.outgoing < 0)).sum())
-    return {"flipped": flipped, "n": n, "interval": wilson(flipped, n)}
+    return {"flipped": flipped, "n": n, "interval": list(wilson_interval(flipped, n))}

@@ -171,7 +171,7 @@ def _curves(found: Trials, kinds: Sequence[str]) -> Figure:
 
 
 def _vectors(found: Trials, kinds: Sequence[str], *, won: bool) -> Figure:
-    """Units of all trials, each trial turned so that its longest unit points right."""
+    """Units of all trials: weights if they won, else the slope that each unit adds."""
     states: dict[str, list[tuple[float, float]]] = {}
     x = found.plane.x.astype(float)
     for net, kind in zip(found.ends[:DRAWN], kinds, strict=False):
@@ -179,14 +179,13 @@ def _vectors(found: Trials, kinds: Sequence[str], *, won: bool) -> Figure:
             continue
         units = Units.of(net)
         firing = units.firing(x)
-        tips = np.abs(units.outgoing)[:, None] * units.incoming[:, :2]
-        z = tips[:, 0] + 1j * tips[:, 1]
-        longest = int(np.abs(z).argmax())
-        z = z * np.exp(-1j * np.angle(z[longest]))
+        weight = units.incoming[:, 0] + 1j * units.incoming[:, 1]
+        slope = np.abs(units.outgoing) * weight
+        right = 0 if won else int(np.abs(slope).argmax())
+        z = (weight if won else slope) * np.exp(-1j * np.angle(weight[right]))
         for i in range(UNITS):
             if won:
-                place = round(float(np.angle(z[i]) % (2 * np.pi)) * 3 / (2 * np.pi)) % 3
-                state = ("longest unit", "next, counterclockwise", "third")[place]
+                state = f"unit {i + 1}"
             elif firing[i] < DEAD:
                 state = "dead"
             elif firing[i] > ALWAYS:
@@ -197,7 +196,7 @@ def _vectors(found: Trials, kinds: Sequence[str], *, won: bool) -> Figure:
     symbols = ("circle", "square", "diamond", "cross")
     points = [
         Points(
-            name=f"{state} ({len(pairs)} units)",
+            name=state if won else f"{state} ({len(pairs)} units)",
             x=tuple(float(a) for a, _ in pairs),
             y=tuple(float(b) for _, b in pairs),
             symbol=symbols[k % 4],  # type: ignore[arg-type]
@@ -206,16 +205,21 @@ def _vectors(found: Trials, kinds: Sequence[str], *, won: bool) -> Figure:
         )
         for k, (state, pairs) in enumerate(sorted(states.items()))
     ]
-    name = "success" if won else "failure"
+    if won:
+        name, of, end = "units-success", "w", 3.0
+        title = "Weights of the successes: three directions, 120° apart"
+        caption = "Each trial is turned so that its unit 1 points to the right."
+    else:
+        name, of, end = "units-failure", "|a|·w", 1.75
+        title = "Units of the failures: one line, or a right angle"
+        caption = "Each trial is turned so that its steepest unit points to the right."
     return Scatter(
-        name=f"units-{name}",
-        title="Units of the successes: three directions, 120° apart"
-        if won
-        else "Units of the failures: one line, or a right angle",
-        x=Axis(title="|a|·w along the longest unit", low=-3.1, high=3.1),
-        y=Axis(title="|a|·w across it", low=-1.75, high=1.75),
+        name=name,
+        title=title,
+        x=Axis(title=f"{of} along that unit", low=-1.8 * end, high=1.8 * end),
+        y=Axis(title=f"{of} across it", low=-end, high=end),
         points=tuple(points),
-        caption="Each trial is turned so that its longest unit points to the right.",
+        caption=caption,
     )
 
 

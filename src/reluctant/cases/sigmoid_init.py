@@ -37,7 +37,7 @@ from reluctant.cases._sigmoid_init_nets import (
 )
 from reluctant.cases._sigmoid_init_watched import watched
 
-RATES = (0.01, 0.1, 1.0)  # further ones at which the old start is tried with ReLU
+RATES = (0.1, 0.5)  # further ones at which the old start is tried with ReLU
 WATCHED = 600  # steps
 
 
@@ -168,7 +168,7 @@ def _tell(data: Digits, numbers: dict[str, Any]) -> list[str]:
         "gets, and from that the layer above learns: the gradient of the head's "
         f"weights is {old_grads[-1]:.0e} there, {grads[-1]:.0e} with ReLU, and that of "
         f"the first layer {grads[0]:.0e}. The biases of the classes get "
-        f"{starved['class_bias_gradient_rms']:.0e}, and are all that learns.",
+        f"{starved['class_bias_gradient_rms']:.0e}, and for long are all that learns.",
         f"What is left: a loss of {_middle(arms[STARVED.name]):.4f} where the best "
         f"constant has {numbers['best_constant_loss']:.4f}. The norm of all weights "
         f"goes from {still[0]:.3g} to {still[-1]:.3g}, that of the classes' biases "
