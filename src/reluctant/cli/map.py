@@ -118,7 +118,8 @@ def map_(
         "batch_size": _numbers("--batch-size", batch_size, int),
     }
     try:
-        with _progress() as on_progress:
+        # what the recipe prints must not end up in the document
+        with _progress() as on_progress, contextlib.redirect_stdout(sys.stderr):
             found = success_map(
                 recipe,
                 _rates(lr),

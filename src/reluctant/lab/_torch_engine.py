@@ -5,7 +5,6 @@ it. A worker that takes too long is killed and replaced; one that dies is replac
 cost the one cell they had. Longer than most files: the two sides of one conversation.
 """
 
-import importlib.util
 import os
 import signal
 import statistics
@@ -13,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from importlib.machinery import PathFinder
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -29,6 +29,7 @@ from reluctant.records import UsageError
 
 FIRST_TIMEOUT = 1800.0  # seconds, while nothing is known of how long a training takes
 TIMEOUT_FACTOR, LEAST_TIMEOUT = 20.0, 60.0  # then: times the median, at least
+START_TIMEOUT = 300.0  # seconds to import torch and the recipe's file
 _WATCH_EVERY = 1.0  # seconds between looks whether the parent is still there
 
 
@@ -161,7 +162,14 @@ class TorchEngine:
     ) -> None:
         now, limit = time.monotonic(), self._limit()
         for line, (worker, job, since) in list(busy.items()):
-            if now - since > limit:
+            if not worker.has_begun:
+                if now - since > START_TIMEOUT:
+                    raise UsageError(
+                        f"a worker process has not loaded the recipe in "
+                        f"{START_TIMEOUT:.0f} seconds: what its file does on import "
+                        "must end."
+                    )
+            elif now - since > limit:
                 del busy[line]
                 self._dismiss(worker)
                 done(job, None, f"no answer in {limit:.3g} seconds", True)
@@ -272,11 +280,18 @@ def reference_of(recipe: Recipe) -> str | None:
     if not name.isidentifier() or getattr(module, name, None) is not recipe:
         return None
     assert module is not None
-    try:
-        found = importlib.util.find_spec(module.__name__)
-    except (ImportError, ValueError):
-        found = None
     file = getattr(module, "__file__", None)
-    if found is not None and found.origin == file:
+    if file and _origin(module.__name__) == file:
         return f"{module.__name__}:{name}"
     return f"{Path(file)}:{name}" if file and file.endswith(".py") else None
+
+
+def _origin(module: str) -> str | None:
+    """The file that another process would import by this name."""
+    names, path, spec = module.split("."), None, None
+    for depth in range(len(names)):
+        spec = PathFinder.find_spec(".".join(names[: depth + 1]), path)
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations
+    return spec.origin if spec else None
