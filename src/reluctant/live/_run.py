@@ -1,6 +1,7 @@
 """Run a script as `python` would, under watch."""
 
 import importlib.util
+import os
 import runpy
 import sys
 import threading
@@ -122,13 +123,18 @@ def _has_module(name: str) -> bool:
 def _run_file(target: str) -> None:
     # not runpy.run_path: that takes the module away when the code has run, and with it
     # the globals of functions that are still to be called at exit or in a thread
+    path = os.path.abspath(target)  # noqa: PTH100 - as Python does: links unresolved
     module = types.ModuleType("__main__")
     module.__dict__.update(
-        __file__=target, __builtins__=__builtins__, __cached__=None, __spec__=None
+        __file__=path,
+        __builtins__=__builtins__,
+        __cached__=None,
+        __spec__=None,
+        __annotations__={},
     )
     sys.modules["__main__"] = module
-    source = Path(target).read_bytes()
-    exec(compile(source, target, "exec"), module.__dict__)
+    source = Path(path).read_bytes()
+    exec(compile(source, path, "exec"), module.__dict__)
 
 
 def _exit_code(stop: SystemExit) -> int:

@@ -164,6 +164,8 @@ class Session:
             return self._without_optimizer(loss)
         now = self._backwards
         alive = [w for w in self._watches if w.parameters]
+        if not alive:  # what is trained now came another way, out of a checkpoint say
+            return self._without_optimizer(loss)
         recent = [
             w
             for w in alive

@@ -134,7 +134,9 @@ def rms(tensor: Tensor) -> Tensor:
     in single precision, and no copy in double precision is made.
     """
     flat = tensor.detach().reshape(-1)
-    if not flat.is_floating_point():
+    if flat.is_complex():
+        flat = flat.abs()
+    elif not flat.is_floating_point():
         flat = flat.float()
     if flat.numel() == 0:
         return flat.new_full((), float("nan"))

@@ -28,9 +28,9 @@ class Firing(ActivationProbe):
 
     def read(self, layer: LayerPass) -> Iterator[Measurement]:
         """Yield one entry for each unit."""
-        if layer.activation not in RECTIFIERS:
-            return
         z = layer.preactivation
+        if layer.activation not in RECTIFIERS or not z.numel():
+            return
         axes = over_all_but(layer.unit_axis, z.ndim)
         fires = (z > 0).float()
         yield Measurement(FIRING_RATE, layer.site, fires.mean(axes) if axes else fires)

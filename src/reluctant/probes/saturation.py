@@ -30,9 +30,9 @@ class Saturation(ActivationProbe):
     def read(self, layer: LayerPass) -> Iterator[Measurement]:
         """Yield one entry for each unit."""
         edge = self.edges.get(layer.activation)
-        if edge is None:
-            return
         z = layer.preactivation
+        if edge is None or not z.numel():
+            return
         axes = over_all_but(layer.unit_axis, z.ndim)
         beyond = (z.abs() > edge).float()
         yield Measurement(SATURATED, layer.site, beyond.mean(axes) if axes else beyond)

@@ -211,12 +211,11 @@ class Trace:
             raise TypeError(
                 f"{quantity.name} at {site!r} is one array a step: units() reads it."
             )
-        steps = np.frombuffer(column.steps, np.int64) if column.steps else _NO_STEPS
-        values = (
-            np.frombuffer(column.values, np.float64) if column.values else _NO_VALUES
-        )
+        # copied at once: a live column must stay free to grow
+        steps = np.array(column.steps, np.int64)
+        values = np.array(column.values, np.float64)
         end = self._end(steps)
-        return Series(steps[:end].copy(), values[:end].copy())
+        return Series(steps[:end], values[:end])
 
     def units(self, quantity: Quantity, site: str) -> UnitSeries:
         """All arrays of a quantity at one site; shape `(0, 0)` if never measured there.
