@@ -20,8 +20,8 @@ def test_finds_the_sick_and_names_what_was_fed_first() -> None:
     assert finding.sites == ("input", "fc1", "")
     assert finding.since_step == 3
     assert finding.message == (
-        "the loss is nan at step 3: the input holds nan in sample 3 of 64; 2 of 5 losses "
-        "are not finite"
+        "the loss is nan at step 3: the input holds nan in sample 3 of 64; 2 of 5 "
+        "losses are not finite"
     )
 
 
