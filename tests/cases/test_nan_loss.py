@@ -18,6 +18,7 @@ from reluctant.cases._nan_loss_steps import (
     train,
     watched,
 )
+from reluctant.report import figures
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +123,15 @@ def test_numbers_are_json_and_figures_have_names_of_their_own(result):
     names = [figure.name for figure in result.figures]
     assert len(set(names)) == len(names)
     assert {"predicted-change", "limit", "quadratic-steep"} <= set(names)
+    page = figures.render("nan-loss", result.story, result.figures)
+    assert all(f'id="figure-{name}"' in page for name in names)
+
+
+@pytest.mark.slow
+def test_texts_stand_at_their_lines_on_a_log_axis(result):
+    (limit,) = (figure for figure in result.figures if figure.name == "limit")
+    texts = figures.draw(limit).layout.annotations
+    assert [text.y for text in texts] == pytest.approx([-3, -4])
 
 
 def test_equal_seeds_give_equal_flats():

@@ -20,6 +20,7 @@ from reluctant.cases._sigmoid_init_nets import (
     train,
 )
 from reluctant.cases._sigmoid_init_watched import make, watched
+from reluctant.report import figures
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +111,5 @@ def test_the_whole_case():
     json.dumps(result.numbers, allow_nan=False)
     names = [figure.name for figure in result.figures]
     assert len(set(names)) == len(names)
+    page = figures.render("sigmoid-init", result.story, result.figures)
+    assert all(f'id="figure-{name}"' in page for name in names)

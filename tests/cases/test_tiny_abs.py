@@ -15,6 +15,7 @@ from reluctant.cases._tiny_abs_nets import (
     trials,
 )
 from reluctant.lab.engines import evaluate
+from reluctant.report import figures
 
 THIRD = 2 * np.pi / 3
 
@@ -146,3 +147,5 @@ def test_numbers_are_json_and_figures_have_names_of_their_own(result):
     names = [figure.name for figure in result.figures]
     assert len(set(names)) == len(names)
     assert {"census", "surfaces", "loss-curves", "units-success"} <= set(names)
+    page = figures.render("tiny-abs", result.story, result.figures)
+    assert all(f'id="figure-{name}"' in page for name in names)

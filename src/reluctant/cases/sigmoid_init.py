@@ -55,7 +55,7 @@ def run(
     tried = train(digits, further, every, epochs=epochs, progress=progress)
     shown = [(arm, signals(digits, arm, seed)) for arm in (OLD, STARVED, UNIFORM, HE)]
     last = outcomes[0].run.steps
-    steps = [round(last * part / 6) for part in range(7)]
+    steps = [0, *(round(last * part) for part in (1 / 8, 1 / 4, 1 / 2, 1))]
     progress("following the norms of the weights")
     kept = [
         (arm, norms(digits, arm, seed, steps=steps))

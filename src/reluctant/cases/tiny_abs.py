@@ -105,6 +105,7 @@ def _tell(numbers: dict[str, Any], learned: list[Learned]) -> list[str]:
     counted = sorted(numbers["census"].items(), key=lambda pair: -pair[1])
     kinds = ", ".join(f"{kind} {count}" for kind, count in counted if count)
     skewed = numbers["inputs"]["skewed"]["success"]
+    bent = numbers["inputs"]["skewed"]["success_by_positive_outgoing"]
     square = numbers["inputs"]["square"]["success"]
     return [
         "One linear layer, no bias, float32, minibatches of 32, learns from white "
@@ -134,10 +135,11 @@ def _tell(numbers: dict[str, Any], learned: list[Learned]) -> list[str]:
         f"{free['flipped']}. Networks with a unit frozen at a negative weight: "
         f"{_percent(stuck)}; without: {_percent(loose)}. "
         "This can be read off before the first step.",
-        "Skewed inputs make success rarer, but they are not the cause, for symmetric "
-        f"ones fail as well. Points even on [−1, 1]²: {_percent(square)}; exponential "
-        f"less their mean: {_percent(skewed)}; each against the best loss known for "
-        "its own points.",
+        "Skewed inputs are not the cause, for symmetric ones fail as well, but they "
+        f"make success rarer. Points even on [−1, 1]²: {_percent(square)}; exponential "
+        f"less their mean: {_percent(skewed)}, and with all three outgoing weights "
+        f"positive {_percent(bent['3'])}; each against the best loss known for its own "
+        "points.",
     ]
 
 
