@@ -5,9 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from reluctant.records import Trace
-from reluctant.rules._loss import course, late_step, rise, skill, sound, targets
+from reluctant.rules._constant import skill, targets
+from reluctant.rules._loss import course, late_step, sound
 from reluctant.rules._notes import fed_nonfinite
 from reluctant.rules._outputs import middle, spread
+from reluctant.rules._rise import rise
 from reluctant.rules._silence import heads, hidden, silent
 
 

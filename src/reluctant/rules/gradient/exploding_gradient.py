@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import GRAD_RMS, LOSS
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._constant import skill
 from reluctant.rules._depth import profile
-from reluctant.rules._loss import course, rise, skill, sound
+from reluctant.rules._loss import course, sound
 from reluctant.rules._notes import fed_nonfinite
+from reluctant.rules._rise import rise
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import numpy as np
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS, SIGNAL_GRAD_RMS, UPDATE_RATIO
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._constant import skill
 from reluctant.rules._depth import profile
-from reluctant.rules._loss import skill, sound
+from reluctant.rules._loss import sound
 
 
 @dataclass(frozen=True)

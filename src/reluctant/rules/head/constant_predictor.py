@@ -8,7 +8,8 @@ import numpy as np
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS, OUTPUT_MEAN
 from reluctant.rules._base import Blind, Rule
-from reluctant.rules._loss import late_step, skill, sound, targets
+from reluctant.rules._constant import skill, targets
+from reluctant.rules._loss import late_step, sound
 from reluctant.rules._outputs import middle, spread
 
 

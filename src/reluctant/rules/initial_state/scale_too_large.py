@@ -8,9 +8,11 @@ import numpy as np
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS, PREACT_RMS, SATURATED
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._constant import skill
 from reluctant.rules._depth import ends, gains, profile, weighted
-from reluctant.rules._loss import course, rise, skill, sound
+from reluctant.rules._loss import course, sound
 from reluctant.rules._notes import fed_nonfinite
+from reluctant.rules._rise import rise
 from reluctant.stats import robust_slope
 
 

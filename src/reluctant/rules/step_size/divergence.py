@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS
 from reluctant.rules._base import Blind, Rule
-from reluctant.rules._loss import course, rise
+from reluctant.rules._loss import course
 from reluctant.rules._notes import fed_nonfinite
+from reluctant.rules._rise import rise
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import numpy as np
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import FIRING_RATE, LOSS
 from reluctant.rules._base import Blind, Rule
-from reluctant.rules._loss import skill, sound
+from reluctant.rules._constant import skill
+from reluctant.rules._loss import sound
 from reluctant.rules._silence import hidden, silent
 from reluctant.stats import rate_bound
 

@@ -1,0 +1,181 @@
+"""What the best constant predictor would get, and how much better the network is.
+
+One thought over 150 lines: the constant's loss depends on the kind of loss, its
+reduction, its factor and the targets, and each of them has to be found out.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reluctant.records import Quantity, Trace
+from reluctant.records.quantities import (
+    BATCH_SAMPLES,
+    LOSS,
+    OUTPUT_MEAN,
+    OUTPUT_SQUARE,
+    TARGET_COUNT,
+    TARGET_MEAN,
+    TARGET_SQUARE,
+)
+from reluctant.rules._loss import course, late_step
+
+_ENOUGH = 200  # samples of the targets that a constant predictor is fitted to
+
+
+class Targets(NamedTuple):
+    """What the best constant predictor makes of the targets.
+
+    Attributes:
+        loss: Its loss, in the units of `LOSS`; nan where it cannot be said.
+        variance: Variance of the targets, mean over outputs; nan likewise.
+        error: Relative standard error of both.
+    """
+
+    loss: float
+    variance: float
+    error: float
+
+
+_UNKNOWN = Targets(math.nan, math.nan, math.nan)
+
+
+def targets(trace: Trace, since: int = 0) -> Targets:
+    """The best constant predictor's loss on the targets seen since a step."""
+    loss = trace.setup.loss
+    if loss is None:
+        return _UNKNOWN
+    counts = _rows(trace, TARGET_COUNT, since)
+    means, squares = (
+        _rows(trace, TARGET_MEAN, since),
+        _rows(trace, TARGET_SQUARE, since),
+    )
+    samples, positions = _samples(trace), 1.0
+    if loss.kind in ("cross-entropy", "nll") and counts.size and counts.sum() > 0:
+        positions = float(counts.sum()) / len(counts) / max(1.0, samples)
+        n = float(counts.sum())
+        p = counts.sum(0) / n
+        live = p[p > 0]
+        level, variance = (
+            float(-(live * np.log(live)).sum()),
+            float((p * (1 - p)).mean()),
+        )
+        spread = float((live * np.log(live) ** 2).sum()) - level**2
+        error = math.sqrt(max(spread, 0.0) / n) / level if level else math.nan
+        width = 1
+    elif loss.kind in ("mse", "bce", "bce-with-logits") and means.size:
+        n, width = len(means) * samples, means.shape[1]
+        mean = means.mean(0)
+        variance = float(np.maximum(squares.mean(0) - mean**2, 0).mean())
+        level, error = variance, math.sqrt(2 / max(n, 1.0))
+        if loss.kind != "mse":
+            if not ((mean >= 0) & (mean <= 1)).all():
+                return _UNKNOWN
+            p = np.clip(mean, 1e-12, 1 - 1e-12)
+            level = float(-(p * np.log(p) + (1 - p) * np.log1p(-p)).mean())
+    else:
+        return _UNKNOWN
+    if loss.reduction == "sum":
+        level *= samples * max(1.0, positions) * width
+    elif loss.reduction != "mean":
+        level = math.nan
+    factor = _factor(trace, samples) if loss.kind == "mse" else math.nan
+    if not math.isfinite(factor):
+        factor = _backwards(trace)
+    return Targets(level * factor, variance, error)
+
+
+class Skill(NamedTuple):
+    """How much of the constant predictor's loss the network has done away with.
+
+    Attributes:
+        value: 1 − late loss / constant predictor's loss. Where that is unknown, 1 −
+            late loss / loss at the start. nan without either.
+        error: Standard error of the value.
+        constant: The loss it is measured against.
+        is_exact: Whether `constant` is the best constant predictor's.
+    """
+
+    value: float
+    error: float
+    constant: float
+    is_exact: bool
+
+    def is_none(self, limit: float) -> bool:
+        """Whether nothing was learnt, as far as the noise lets one say."""
+        return self.value <= limit + min(2 * self.error, 0.3)
+
+
+def skill(trace: Trace) -> Skill:
+    """How much better than the best constant predictor the late network is."""
+    run = course(trace)
+    known = targets(trace, late_step(trace, 0.5))
+    is_exact = math.isfinite(known.loss) and known.loss > 0
+    constant = known.loss if is_exact else abs(run.start)
+    if not constant > 0 or not math.isfinite(run.late):
+        return Skill(math.nan, math.nan, constant, is_exact)
+    gone = constant - run.late if is_exact else run.start - run.late
+    own = run.late_error / constant
+    error = math.hypot(own, known.error) if is_exact else own
+    return Skill(gone / constant, error, constant, is_exact)
+
+
+def _rows(trace: Trace, quantity: Quantity, since: int) -> NDArray[np.float64]:
+    """Finite rows of a per-output quantity since a step; all, if that leaves few."""
+    steps, values = trace.units(quantity, "")
+    late = values[steps >= since]
+    enough = len(late) * max(1, trace.setup.batch_size) >= _ENOUGH
+    rows = late if enough else values
+    return rows[np.isfinite(rows).all(axis=1)] if rows.size else np.zeros((0, 0))
+
+
+def _factor(trace: Trace, samples: float) -> float:
+    """What the squared error is multiplied by, such as ½; nan if it cannot be told.
+
+    Outputs and targets are known by their first two moments. That leaves the squared
+    error between two bounds, which meet where outputs are alike or the batch is 1.
+    """
+    loss = trace.setup.loss
+    at, values = trace.series(LOSS)
+    known = dict(zip(at.tolist(), values.tolist(), strict=True))
+    moments = [
+        trace.units(q, "")
+        for q in (OUTPUT_MEAN, OUTPUT_SQUARE, TARGET_MEAN, TARGET_SQUARE)
+    ]
+    if loss is None or len({m.values.shape for m in moments}) > 1:
+        return math.nan
+    ratios = []
+    for i, step in enumerate(moments[0].steps.tolist()):
+        if step not in known or any(m.steps[i] != step for m in moments):
+            continue
+        mean, square, want, want_square = (m.values[i] for m in moments)
+        if not np.isfinite([mean, square, want, want_square]).all():
+            continue
+        with np.errstate(all="ignore"):
+            apart = np.sqrt(np.maximum(square - mean**2, 0))
+        wanted = np.sqrt(np.maximum(want_square - want**2, 0))
+        with np.errstate(over="ignore"):
+            offset = (mean - want) ** 2
+            low = float(((apart - wanted) ** 2 + offset).sum())
+            high = float(((apart + wanted) ** 2 + offset).sum())
+        if 0 < high <= 1.3 * low < math.inf:
+            unit = samples if loss.reduction == "sum" else 1 / len(mean)
+            ratios.append(known[step] / (unit * math.sqrt(low * high)))
+    factor = float(np.median(ratios)) if len(ratios) >= 2 else math.nan
+    return 1.0 if abs(factor - 1) < 0.15 else factor
+
+
+def _samples(trace: Trace) -> float:
+    """Samples of one batch."""
+    return float(max(1, trace.setup.batch_size))
+
+
+def _backwards(trace: Trace) -> float:
+    """How many batches one step adds up (gradient accumulation)."""
+    seen = trace.series(BATCH_SAMPLES).values
+    seen = seen[np.isfinite(seen) & (seen > 0)]
+    if not seen.size or not trace.setup.batch_size:
+        return 1.0
+    return max(1.0, float(np.round(np.median(seen) / trace.setup.batch_size)))
