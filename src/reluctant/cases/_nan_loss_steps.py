@@ -1,4 +1,7 @@
-"""The regression of `nan-loss`: its data, its trainings, and what each step does."""
+"""The regression of `nan-loss`: its data, its trainings, and what each step does.
+
+Longer than most files: data, training and measurement share their few types.
+"""
 
 import math
 from collections.abc import Callable
@@ -17,6 +20,8 @@ from reluctant.records import Diagnosis
 
 Array = NDArray[np.float64]
 FLATS, FEATURES = 200, 3
+FAILING, WORKING = 0.001, 0.0001
+QUADRATICS = (("flat", 2.0), ("steep", 20.0))  # name, curvature
 TRILLION = 1e12
 Model = Callable[[], nn.Module]
 Rule = Callable[[Any], torch.optim.Optimizer]

@@ -1,4 +1,7 @@
-"""The networks of `sigmoid-init`: four ways to start, and what becomes of each."""
+"""The networks of `sigmoid-init`: how they start, and what becomes of each.
+
+Longer than most files: starts, trainings and signals share their few types.
+"""
 
 import math
 from collections.abc import Callable, Sequence

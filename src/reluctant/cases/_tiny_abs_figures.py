@@ -1,4 +1,7 @@
-"""What `tiny-abs` looks like."""
+"""What `tiny-abs` looks like.
+
+Longer than most files: one function for each figure.
+"""
 
 from collections.abc import Sequence
 from typing import Any

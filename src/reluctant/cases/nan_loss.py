@@ -4,7 +4,8 @@ Rents of flats by size, rooms and age, in the units in which people write them d
 linear layer, mean squared error, plain gradient descent on all flats at once. Learning
 rate 0.001 makes the loss rise from thousands to trillions to nan, 0.0001 works: the
 limit 2·gᵀg / gᵀHg lies between them, and stays there, because one direction of the
-Hessian is tens of thousands of times steeper than another.
+Hessian is tens of thousands of times steeper than another. Longer than most files: one
+function for each part of the numbers.
 """
 
 import math
@@ -17,8 +18,11 @@ import torch
 
 from reluctant.cases._nan_loss_figures import draw
 from reluctant.cases._nan_loss_steps import (
+    FAILING,
     FLATS,
+    QUADRATICS,
     TRILLION,
+    WORKING,
     Course,
     Flats,
     adam,
@@ -29,14 +33,13 @@ from reluctant.cases._nan_loss_steps import (
     train,
     watched,
 )
+from reluctant.cases._nan_loss_story import tell
 from reluctant.cases._result import CaseResult
 from reluctant.records import Diagnosis
 
-FAILING, WORKING = 0.001, 0.0001
 CURED = 0.1  # on standardized inputs
 ADAM = (0.001, 0.1)  # its default, and what it takes to get there in time
 CLOSE = 1.01  # times the least loss of any linear model
-QUADRATICS = (("flat", 2.0), ("steep", 20.0))  # name, curvature
 RATES_OF_QUADRATICS = (0.01, 0.12)
 FRACTIONS = (1.0, 0.3, 0.1, 0.03, 0.01)  # of the limit, for the small net
 
@@ -109,7 +112,7 @@ def _run(
         flats.best, numbers["quadratics"],
     )  # fmt: skip
     return CaseResult(
-        name="nan-loss", story=tuple(_tell(numbers)), numbers=numbers, figures=figures
+        name="nan-loss", story=tuple(tell(numbers)), numbers=numbers, figures=figures
     )
 
 
@@ -219,83 +222,6 @@ def _told(diagnosis: Diagnosis, rate: float, steps: int) -> dict[str, Any]:
         "root": root.code if root else None,
         "findings": [f"{f.code} {f.name}" for f in diagnosis.findings],
     }
-
-
-def _tell(numbers: dict[str, Any]) -> list[str]:
-    failing = [r for r in numbers["rates"] if r["rate"] == FAILING]
-    working = [r for r in numbers["rates"] if r["rate"] == WORKING]
-    broke = [r for r in failing if r["nonfinite_at"] is not None]
-    one, raw = failing[0], numbers["hessian"]["raw"]
-    flat = numbers["hessian"]["standardized"]
-    wrong = numbers["prediction"][f"{FAILING:g}"]
-    right = numbers["prediction"][f"{WORKING:g}"]
-    limits = [r["limit"] for r in numbers["rates"]]
-    small = numbers["small_net"]
-    steep = [q for q in numbers["quadratics"] if q["name"] == "steep"]
-    story = [
-        f"One linear layer learns the rent of {FLATS} flats from size (m²), rooms and "
-        "age (years), as they are: mean squared error, plain gradient descent on all "
-        f"flats at once, float32. At learning rate {FAILING:g} the loss is no number "
-        f"in {len(broke)} of {len(failing)} seeds; in the first it goes from "
-        f"{one['first_loss']:,.0f} past a trillion at step {one['above_trillion_at']} "
-        f"and breaks at step {one['nonfinite_at']}. At {WORKING:g} it falls in all "
-        f"{len(working)}, to {working[0]['last_loss']:.3g} after {numbers['steps']:,} "
-        f"steps (least possible {working[0]['least_loss']:.3g}).",
-        "Why a minimizer raises the loss: a step ε·g changes it by ½ε²·gᵀHg − ε·gᵀg. "
-        "Past ε = 2·gᵀg / gᵀHg the second term wins. At the first step that limit is "
-        f"{wrong['first_limit']:.2g}: below {FAILING:g}, above {WORKING:g} (over the "
-        f"seeds 2/λ is {min(limits):.2g} to {max(limits):.2g}). The first step was "
-        f"predicted to change the loss by {wrong['first_predicted']:+.4g} and by "
-        f"{right['first_predicted']:+.4g}; it did by {wrong['first_real']:+.4g} and "
-        f"{right['first_real']:+.4g}. Over {wrong['steps']} steps at either rate "
-        "prediction and change differ by at most a share of "
-        f"{max(wrong['worst_relative_error'], right['worst_relative_error']):.0e}.",
-        f"Why one order of magnitude decides: the Hessian's condition number is "
-        f"{raw['condition_number']:,.0f} (eigenvalues {raw['eigenvalues'][0]:.2g} to "
-        f"{raw['eigenvalues'][-1]:,.0f}). The steepest direction sets the limit, the "
-        "flattest the time. At the smaller rate the gradient soon turns to flat "
-        f"directions, and the limit of the step rises to {right['last_limit']:.2g}; at "
-        f"the larger one it stays at {wrong['last_limit']:.2g}, because each step "
-        "enlarges just the steepest part.",
-        f"The same on a quadratic with curvature {steep[0]['curvature']:g}, limit "
-        f"{steep[0]['limit']:g}: "
-        + "; ".join(
-            f"at {q['rate']:g} x goes from 1 to {q['path'][-1]:.2g} in "
-            f"{len(q['path']) - 1} steps"
-            for q in steep
-        )
-        + f". With curvature {QUADRATICS[0][1]:g} both rates descend.",
-        "For a net of eight tanh units on standardized inputs, whose loss is no "
-        "quadratic, the prediction for "
-        + ", ".join(
-            f"a step at {s['fraction_of_limit']:g} of the limit is off by "
-            f"{100 * abs(s['predicted'] / s['real'] - 1):.1g}%"
-            for s in small[1:]
-        )
-        + ".",
-        _of_rivals(numbers),
-        f"Standardized inputs are the cure: condition number "
-        f"{flat['condition_number']:.1f}, limit {flat['limit']:.2g}.",
-    ]
-    story += [
-        f"Watched at learning rate {found['rate']:g} for {found['steps']:,} steps, the "
-        f"{which} training is diagnosed: {found['headline']}"
-        for which, found in numbers["diagnosis"].items()
-    ]
-    return story
-
-
-def _of_rivals(numbers: dict[str, Any]) -> str:
-    parts = []
-    for name, told in numbers["rivals"].items():
-        after = told["steps_to_one_percent"]
-        reached = (
-            f"after {after:,} steps"
-            if after is not None
-            else f"not in {numbers['steps']:,} (still {told['over_least']:.3g} times)"
-        )
-        parts.append(f"{name}: {reached}")
-    return "Within 1 % of the least possible loss: " + "; ".join(parts) + "."
 
 
 def _in_words(outcome: dict[str, Any]) -> str:
