@@ -24,6 +24,7 @@ from reluctant.records.quantities import (
     PREACT_RMS,
     REACH_STEPS,
     SIGNAL_GRAD_RMS,
+    STEP_GAIN,
     TARGET_COUNT,
     TARGET_MEAN,
     UPDATE_RATIO,
@@ -353,3 +354,32 @@ class TestMisuse:
             reluctant.watch(self.model, self.optimizer, record=tmp_path).detach()
         names = sorted(p.name for p in tmp_path.glob("*.trace"))
         assert names == ["Linear-2.trace", "Linear-3.trace", "Linear.trace"]
+
+
+def test_small_batches_are_gauged_in_bursts() -> None:
+    def gauged(size: int) -> list[int]:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+        with reluctant.watch(model, optimizer) as run:
+            for _ in range(120):
+                loss = run.loss(model(torch.randn(size, 3)).square().mean())
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        return run.trace.series(STEP_GAIN).steps.tolist()
+
+    assert len(gauged(1)) > 2 * len(gauged(64))
+
+
+def test_what_no_optimizer_zeroes_is_no_forgotten_zero_grad() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+    optimizer = torch.optim.SGD(model[0].parameters(), lr=1e-3)  # the head is left out
+    with reluctant.watch(model, optimizer) as run:
+        for _ in range(8):
+            loss = run.loss(model(torch.randn(4, 3)).square().mean())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    assert set(run.trace.series(GRAD_KEPT).values) == {0.0}

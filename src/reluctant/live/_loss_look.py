@@ -17,8 +17,11 @@ from reluctant.records import Loss
 from reluctant.records.quantities import GRAD_KEPT, STEP_CURVATURE, STEP_GAIN
 
 _GAUGE_PASSES = 8  # a gauge costs about as much as this many forward passes
-_GAUGES_AT_FIRST = 8  # sampled steps that are all gauged; later ones now and then
+_GAUGES_AT_FIRST = 6  # sampled steps that are all gauged; later ones now and then
 _GAUGE_EVERY = 3
+_SMALL_BATCH = 8  # samples up to which one batch says little of the average step
+_BURST = 5  # steps in a row that are then gauged
+_GAUGE_SHARE = 0.4  # of the time for sampling may go into gauges
 _FIRST_STEPS = 2  # steps in which it is looked at which parameters a loss reaches
 
 
@@ -82,8 +85,14 @@ class GaugeLook:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._last_s = 0.0
+        self._last_s = self._spent_s = 0.0
         self._looks = 0
+        self._burst = 0
+
+    @property
+    def is_in_burst(self) -> bool:
+        """Whether the next step is to be gauged though it is not sampled."""
+        return self._burst > 0
 
     def look(
         self,
@@ -93,6 +102,7 @@ class GaugeLook:
         model: nn.Module | None,
         *,
         forward_s: float,
+        samples: int,
         accumulates: bool,
     ) -> None:
         """Measure one step, if it can be measured and may be afforded.
@@ -103,6 +113,7 @@ class GaugeLook:
             optimizers: All that own parameters of the model.
             model: Its buffers are guarded.
             forward_s: Seconds that the forward pass took; 0 if unknown.
+            samples: In the batch; few of them make it look at several steps in a row.
             accumulates: Whether the step before took several losses.
         """
         if self._recorder.is_blind("step gauge") or not optimizers:
@@ -113,12 +124,19 @@ class GaugeLook:
         if len(optimizers) > 1:
             self._blind("several optimizers share the loss")
             return
-        self._looks += 1
-        if self._looks > _GAUGES_AT_FIRST and self._looks % _GAUGE_EVERY:
-            return
+        if self._burst:
+            self._burst -= 1
+        else:
+            self._looks += 1
+            if self._looks > _GAUGES_AT_FIRST and self._looks % _GAUGE_EVERY:
+                return
+            if self._looks > _GAUGES_AT_FIRST and 0 < samples <= _SMALL_BATCH:
+                self._burst = _BURST - 1
         governor = self._recorder.governor
         expected_s = self._last_s or _GAUGE_PASSES * (forward_s or governor.step_s)
-        if not governor.affords(expected_s):
+        share = _GAUGE_SHARE * governor.allowance_s
+        if self._spent_s + expected_s > share or not governor.affords(expected_s):
+            self._burst = 0
             return
         start = clock()
         self._recorder.now.in_gauge = True
@@ -132,6 +150,7 @@ class GaugeLook:
         finally:
             self._recorder.now.in_gauge = False
             self._last_s = clock() - start
+            self._spent_s += self._last_s
         self._recorder.add(STEP_GAIN, "", terms.gain)
         self._recorder.add(STEP_CURVATURE, "", terms.curvature)
 

@@ -197,6 +197,8 @@ class Watch:
     def _begin_step(self) -> None:
         now = self._now
         now.light, now.deep = self._governor.next_step(now.step)
+        now.light = now.light or self._gauge.is_in_burst
+        self._is_looked_at = False
         if now.deep:
             with self._governor.timed(deep=True):
                 self._tap.arm()
@@ -214,10 +216,15 @@ class Watch:
             self._is_origin_noted = True
             origin = nonfinite_origin(loss, self._names)
             self._recorder.note("nonfinite", origin.site, origin.text)
-        if self._now.deep and not self._is_looked_at and not self._now.in_step:
+        kind: bool | None = self._now.deep
+        if not self._is_looked_at and not self._now.in_step:
             self._is_looked_at = True
-            self._look_at_loss(loss)
-        self._governor.charge(clock() - start, deep=self._now.deep)
+            if self._now.deep:
+                self._look_at_loss(loss)
+            elif self._gauge.is_in_burst:
+                self._look_at_gauge(loss)
+                kind = None
+        self._governor.charge(clock() - start, deep=kind)
 
     def _look_at_loss(self, loss: Tensor) -> None:
         model = self.model
@@ -228,14 +235,20 @@ class Watch:
             return
         guard = self._recorder.guard
         guard("head", self._head.look, loss, self._forward.outputs, self._names)
-        gauge = partial(
-            self._gauge.look,
-            forward_s=self._tap.forward_s,
-            accumulates=self._last_backwards > 1,
-        )
-        guard("step gauge", gauge, loss, self._parameters, self._alive(), model)
+        self._look_at_gauge(loss)
         # only now: the gauge's own backward must not set it off
         self._hygiene.attend(loss)
+
+    def _look_at_gauge(self, loss: Tensor) -> None:
+        shape, _ = self._forward.batch or ((), "")
+        look = partial(
+            self._gauge.look,
+            forward_s=self._tap.forward_s,
+            samples=shape[0] if shape else 0,
+            accumulates=self._last_backwards > 1,
+        )
+        known = self._parameters, self._alive(), self.model
+        self._recorder.guard("step gauge", look, loss, *known)
 
     def _before_step(self, optimizer: Optimizer) -> None:
         self._now.in_step = True
@@ -275,7 +288,6 @@ class Watch:
                 self._recorder.end_step()
                 self._forward.outputs.clear()
                 self._stepping.forget()
-                self._is_looked_at = False
                 self._tap.disarm()
         elif now.light:
             start = clock()
