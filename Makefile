@@ -42,8 +42,9 @@ docs: $(STAMP)    ## write the generated pages, build the site into site/
 	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict --quiet
 
-bench: $(STAMP)    ## what watching costs, as a ratio of paired runs
+bench: $(STAMP)    ## what watching costs, and how fast the lab is, against peers
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/lab.py
 
 golden: $(STAMP)    ## rewrite printed output, then read the diff
 	$(BIN)/python -m pytest --golden -q tests/report

@@ -1,15 +1,15 @@
 """What a trained network amounts to, beside the best constant predictor."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reluctant.lab._map_data import NotWholeError, whole_data
-from reluctant.lab._recipe import Training, _pair
+from reluctant.lab._recipe import LossFn, Training, _pair
 
 MOST_SAMPLES = 20_000  # that are scored, evenly spaced over the data where they can be
 MOST_BATCHES = 2_000
@@ -38,9 +38,8 @@ class Scorer:
     """
 
     def __init__(self, training: Training) -> None:
-        self._loss_fn = training.loss_fn
         with training.own_randomness():
-            self._batches = list(_batches(training))
+            self._batches, self._loss = _batches(training)
         self._constants: tuple[float, float] | None = None
 
     @torch.no_grad()
@@ -55,30 +54,58 @@ class Scorer:
             for module, mode in modes:
                 module.training = mode
         targets = [y for _, y in self._batches]
-        loss = _mean(map(self._loss_fn, outputs, targets))
+        loss = self._loss(outputs, targets)
         flat = all(isinstance(out, Tensor) and out.dim() >= 1 for out in outputs)
         if not outputs or not flat or not all(isinstance(y, Tensor) for y in targets):
             return Scores(loss, math.nan, math.nan, math.nan, 0)
         if self._constants is None:
-            self._constants = _constants(self._loss_fn, outputs[0], targets)
+            self._constants = _constants(self._loss, outputs[0], targets)
         right = [_right(out, y) for out, y in zip(outputs, targets, strict=True)]
         known = [r for r in right if r is not None]
         score = float(torch.cat(known).float().mean()) if known else math.nan
         return Scores(loss, score, *self._constants, _silent(outputs))
 
 
-def _batches(training: Training) -> Iterator[Batch]:
+class _Loss:
+    """The mean loss of a batch of the training, told from batches that may be larger.
+
+    Args:
+        loss_fn: Of the training.
+        kind: Its reduction: `mean`, `sum`, or empty where that is not known.
+        batch_size: Of the training.
+    """
+
+    def __init__(self, loss_fn: LossFn, kind: str, batch_size: int) -> None:
+        self._loss_fn, self._kind, self._batch_size = loss_fn, kind, batch_size
+
+    def __call__(self, outputs: Sequence[Any], targets: Sequence[Any]) -> float:
+        pairs = list(zip(outputs, targets, strict=True))
+        values = [float(self._loss_fn(*pair)) for pair in pairs]
+        if not values or not all(map(math.isfinite, values)):
+            return math.nan
+        if not self._kind:
+            return math.fsum(values) / len(values)
+        sizes = [len(y) for y in targets]
+        if self._kind == "sum":
+            return math.fsum(values) * self._batch_size / sum(sizes)
+        weighed = (v * n for v, n in zip(values, sizes, strict=True))
+        return math.fsum(weighed) / sum(sizes)
+
+
+def _batches(training: Training) -> tuple[list[Batch], _Loss]:
+    kind = _reduction(training.loss_fn)
     try:
         data = whole_data(training)
     except NotWholeError:
-        yield from _drawn(training)
-        return
+        return list(_drawn(training)), _Loss(training.loss_fn, "", 1)
     x, y = data.inputs, data.targets
-    if len(x) > MOST_SAMPLES:
-        chosen = torch.linspace(0, len(x) - 1, MOST_SAMPLES).long()
+    most = MOST_SAMPLES if kind else min(MOST_SAMPLES, MOST_BATCHES * data.batch_size)
+    if len(x) > most:
+        chosen = torch.linspace(0, len(x) - 1, most).long()
         x, y = x[chosen], y[chosen]
-    size = CHUNK if _is_mean(training.loss_fn) else data.batch_size
-    yield from zip(x.split(size), y.split(size), strict=True)
+    size = CHUNK if kind else data.batch_size
+    batches = list(zip(x.split(size), y.split(size), strict=True))
+    return batches, _Loss(training.loss_fn, kind, data.batch_size)
 
 
 def _drawn(training: Training) -> Iterator[Batch]:
@@ -93,26 +120,21 @@ def _drawn(training: Training) -> Iterator[Batch]:
         yield inputs, targets
 
 
-def _is_mean(loss_fn: Any) -> bool:
-    """Whether the loss of a larger batch is the mean over its parts."""
-    if isinstance(loss_fn, torch.nn.Module):
-        return getattr(loss_fn, "reduction", "") == "mean"
-    return getattr(F, getattr(loss_fn, "__name__", ""), None) is loss_fn
+def _reduction(loss_fn: Any) -> str:
+    """How torch's own losses go from samples to a batch; empty for any other."""
+    if isinstance(loss_fn, nn.Module):
+        is_own = type(loss_fn).__module__ == "torch.nn.modules.loss"
+        kind = str(getattr(loss_fn, "reduction", "")) if is_own else ""
+        return kind if kind in ("mean", "sum") else ""
+    return (
+        "mean" if getattr(F, getattr(loss_fn, "__name__", ""), None) is loss_fn else ""
+    )
 
 
 def _outputs(model: torch.nn.Module, inputs: Any) -> Any:
     if isinstance(inputs, tuple):
         return model(*inputs)
     return model(**inputs) if isinstance(inputs, dict) else model(inputs)
-
-
-def _mean(losses: Iterator[Tensor]) -> float:
-    values = [float(loss) for loss in losses]
-    return math.fsum(values) / len(values) if _all_finite(values) else math.nan
-
-
-def _all_finite(values: list[float]) -> bool:
-    return bool(values) and all(map(math.isfinite, values))
 
 
 def _right(outputs: Tensor, targets: Tensor) -> Tensor | None:
@@ -148,7 +170,7 @@ def _silent(outputs: list[Any]) -> int:
 
 
 def _constants(
-    loss_fn: Callable[[Any, Any], Tensor], outputs: Tensor, targets: list[Tensor]
+    loss: _Loss, outputs: Tensor, targets: list[Tensor]
 ) -> tuple[float, float]:
     """Loss and score of the best constant predictor among those that are usual."""
     every = torch.cat([y.reshape(len(y), -1) if y.dim() > 1 else y for y in targets])
@@ -165,17 +187,15 @@ def _constants(
         mean = every.mean(dim=0).reshape(shape).to(outputs.dtype)
         median = every.median(dim=0).values.reshape(shape).to(outputs.dtype)
         candidates += [mean, median, mean.clamp(_TINY, 1 - _TINY).logit()]
-    losses = [_constant_loss(loss_fn, c, targets) for c in candidates]
-    finite = [loss for loss in losses if math.isfinite(loss)]
+    found = [_constant_loss(loss, c, targets) for c in candidates]
+    finite = [value for value in found if math.isfinite(value)]
     return (min(finite) if finite else math.nan), score
 
 
-def _constant_loss(
-    loss_fn: Callable[[Any, Any], Tensor], constant: Tensor, targets: list[Tensor]
-) -> float:
+def _constant_loss(loss: _Loss, constant: Tensor, targets: list[Tensor]) -> float:
     try:
-        return _mean(
-            loss_fn(constant.expand(len(y), *constant.shape), y) for y in targets
+        return loss(
+            [constant.expand(len(y), *constant.shape) for y in targets], targets
         )
     except (RuntimeError, ValueError, IndexError, TypeError):
         return math.nan  # this loss cannot be had of such an output
