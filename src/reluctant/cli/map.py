@@ -218,7 +218,10 @@ def _verdicts(part: MapSlice) -> Iterator[str]:
     """What follows from the table, in sentences."""
     t = part.threshold
     sure = f"{t.coverage:.0%} interval" if t.coverage > 0 else "bracket"
-    if t.by_seed:
+    never = sum(seed.low == 0 for seed in t.by_seed)
+    if never:
+        yield f"{never} of {len(t.by_seed)} seeds succeeded at no rate"
+    if t.by_seed and 2 * never < len(t.by_seed):
         value = _number(t.median)
         if math.isnan(t.median):
             value = "not between the rates tried"
