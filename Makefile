@@ -18,7 +18,7 @@ help:    ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
 
 demo: $(STAMP)    ## why do the outputs of this network die? (DATA=dir for MNIST)
-	$(BIN)/reluctant case dying-output $(if $(DATA),--data "$(DATA)")
+	$(BIN)/reluctant case dying-output -o out/dying-output $(if $(DATA),--data "$(DATA)")
 
 test: $(STAMP)    ## all but the slow tests
 	$(BIN)/python -m pytest -m "not slow" -n 2 tests
