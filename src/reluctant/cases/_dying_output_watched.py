@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from reluctant.cases._data import Digits
-from reluctant.cases._relu_net import HIDDEN, OUTPUTS, Weights, order
+from reluctant.cases._relu_net import Weights, order
+from reluctant.cases._relu_net_kind import HIDDEN, OUTPUTS
 from reluctant.lab import Training
 from reluctant.live import watch
 from reluctant.records import Diagnosis

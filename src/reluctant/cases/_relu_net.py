@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reluctant.cases._data import Digits
-
-Array = NDArray[np.float32]
-HIDDEN, OUTPUTS, STD = 100, 10, 0.01
+from reluctant.cases._relu_net_kind import OUTPUTS, PLAIN, STD, Array, Kind, slopes
 
 
 @dataclass
@@ -33,19 +31,26 @@ class Weights:
     b2: Array
 
     @classmethod
-    def initial(cls, seed: int, data: Digits) -> "Weights":
+    def initial(cls, seed: int, data: Digits, kind: Kind = PLAIN) -> "Weights":
         """Weights N(0, std 0.01), hidden biases zero, output biases as the data say."""
-        random = np.random.default_rng(seed)
-        first = random.normal(0, STD, (data.inputs, HIDDEN)).astype(np.float32)
-        second = random.normal(0, STD, (OUTPUTS, HIDDEN)).astype(np.float32)
+        random, width = np.random.default_rng(seed), kind.width
+        first = random.normal(0, STD, (data.inputs, width)).astype(np.float32)
+        second = random.normal(0, STD, (OUTPUTS, width)).astype(np.float32)
         b2 = np.full(OUTPUTS, data.head_bias, np.float32)
-        return cls(first, np.zeros(HIDDEN, np.float32), second, b2)
+        return cls(first, np.zeros(width, np.float32), second, b2)
 
-    def outputs(self, x: Array) -> Array:
+    def outputs(self, x: Array, kind: Kind = PLAIN) -> Array:
         """What the net puts out, shape `(samples, outputs)`; a dead output is zero."""
-        hidden = np.maximum(x @ self.W1 + self.b1, 0)
-        y: Array = np.maximum(hidden @ self.W2.T + self.b2, 0)
-        return y
+        return kind.head(kind.hidden(x @ self.W1 + self.b1) @ self.W2.T + self.b2)
+
+    @property
+    def templates(self) -> Array:
+        """The image that each output looks for, shape `(outputs, inputs)`.
+
+        The product of both layers: exact as far as hidden units fire.
+        """
+        product: Array = self.W2 @ self.W1.T
+        return product
 
 
 def order(seed: int, epoch: int, samples: int) -> NDArray[np.int64]:
@@ -69,6 +74,7 @@ class Run:
         dead: Outputs that fire on no training sample at the end, in order.
         at: Steps at which the gauge was measured, shape `(n,)`.
         terms: gᵀu and uᵀHu of each of those steps, shape `(n, 2)`.
+        kind: Of network and schedule.
     """
 
     rate: float
@@ -83,6 +89,7 @@ class Run:
     dead: list[int] = field(default_factory=list)
     at: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     terms: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    kind: Kind = PLAIN
 
     @property
     def outcome(self) -> str:
@@ -99,7 +106,7 @@ class Run:
 
     def unlearned(self, data: Digits) -> list[int]:
         """Classes of which less than half of the training samples are told rightly."""
-        guess = self.weights.outputs(data.train_x).argmax(axis=1)
+        guess = self.weights.outputs(data.train_x, self.kind).argmax(axis=1)
         return [
             k
             for k in range(OUTPUTS)
@@ -107,13 +114,21 @@ class Run:
         ]
 
     def take_census(self, data: Digits) -> None:
-        """See which outputs fire on no training sample."""
-        y = self.weights.outputs(data.train_x)
+        """See which outputs fire on no training sample; a leaky one cannot die."""
+        if self.kind.leaky_head:
+            return
+        y = self.weights.outputs(data.train_x, self.kind)
         self.dead = [int(k) for k in np.flatnonzero(~(y > 0).any(axis=0))]
 
 
 def train(
-    data: Digits, rate: float, seed: int, *, epochs: int, gauge_every: int | None = None
+    data: Digits,
+    rate: float,
+    seed: int,
+    *,
+    epochs: int,
+    gauge_every: int | None = None,
+    kind: Kind = PLAIN,
 ) -> Run:
     """Train one network.
 
@@ -123,9 +138,10 @@ def train(
         seed: Of the initial weights and of the order of samples.
         epochs: Passes over the training set, each in an order of its own.
         gauge_every: Measure the gauge of every so-manieth step.
+        kind: Of network and schedule; the gauge is that of the plain one.
     """
-    w = Weights.initial(seed, data)
-    run = Run(rate, seed, w)
+    w = Weights.initial(seed, data, kind)
+    run = Run(rate, seed, w, kind=kind)
     samples = len(data.train_x)
     at, terms = [], []
     with np.errstate(over="ignore", invalid="ignore"):
@@ -134,7 +150,10 @@ def train(
             for index in order(seed, epoch, samples):
                 label = data.train_y[index]
                 gauged = gauge_every is not None and run.steps % gauge_every == 0
-                y, both = step(w, *data.sparse(index), label, rate, measure=gauged)
+                now = rate * kind.factor(run.steps, epochs * samples)
+                y, both = step(
+                    w, *data.sparse(index), label, now, measure=gauged, kind=kind
+                )
                 run.last_fired[y > 0] = run.steps
                 right += int(y.argmax() == label)
                 if both is not None:
@@ -142,7 +161,7 @@ def train(
                     terms.append(both)
                 run.steps += 1
             run.train.append(right / samples)
-            guess = w.outputs(data.test_x).argmax(axis=1)
+            guess = w.outputs(data.test_x, kind).argmax(axis=1)
             run.test.append(float((guess == data.test_y).mean()))
             if not np.isfinite(w.W1).all():
                 break
@@ -159,22 +178,22 @@ def step(
     rate: float,
     *,
     measure: bool = False,
+    kind: Kind = PLAIN,
 ) -> tuple[Array, tuple[float, float] | None]:
     """One SGD step in place; the outputs before it, and the gauge's terms if asked."""
     rows = w.W1[where]  # a view where all are read, a copy where some are
     z = x @ rows
     z += w.b1
-    h = np.maximum(z, 0)
-    y = w.W2 @ h
-    y += w.b2
-    np.maximum(y, 0, out=y)
-    on = y > 0
+    h = kind.hidden(z)
+    sums = w.W2 @ h
+    sums += w.b2
+    y = kind.head(sums)
     r = y.copy()
     r[label] -= 1
-    r *= on
+    r *= slopes(sums, leaky=kind.leaky_head)
     d = r @ w.W2
-    d *= z > 0
-    terms = _terms(w, x, h, on, r, d, rate) if measure else None
+    d *= slopes(z, leaky=kind.leaky_hidden)
+    terms = _terms(w, x, h, y > 0, r, d, rate) if measure else None
     r *= rate
     d *= rate
     w.W2 -= r[:, None] * h

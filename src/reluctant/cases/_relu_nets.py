@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reluctant.cases._data import Digits
-from reluctant.cases._relu_net import HIDDEN, OUTPUTS, Run, Weights, order, step, train
+from reluctant.cases._relu_net import Run, Weights, order, step, train
+from reluctant.cases._relu_net_kind import OUTPUTS, PLAIN, SLOPE, Kind
 
 _WINDOW = 200  # steps: within one, a death is looked up step by step
 
@@ -35,6 +36,7 @@ def train_all(
     gauge_every: int | None = None,
     deaths: bool = False,
     notify: Callable[[str], None] = lambda line: None,
+    kind: Kind = PLAIN,
 ) -> list[Run]:
     """Train a network for each job.
 
@@ -46,12 +48,11 @@ def train_all(
         deaths: Whether to find the step at which each dead output fired last; without,
             `last_fired` may be left at −1.
         notify: Given a line if a compiler has to run first.
+        kind: Of network and schedule; deaths are found in plain ones only.
     """
     if not fused():
-        return [
-            train(data, j.rate, j.seed, epochs=epochs, gauge_every=gauge_every)
-            for j in jobs
-        ]
+        how: dict[str, Any] = {"epochs": epochs, "gauge_every": gauge_every}
+        return [train(data, j.rate, j.seed, kind=kind, **how) for j in jobs]
     found = _engine(
         data,
         jobs,
@@ -60,8 +61,11 @@ def train_all(
         gauge_every=gauge_every,
         validate=True,
         notify=notify,
+        kind=kind,
     )
-    runs = [_run(job, data, f, epochs) for job, f in zip(jobs, found, strict=True)]
+    runs = [
+        _run(job, data, f, epochs, kind) for job, f in zip(jobs, found, strict=True)
+    ]
     if deaths:
         _find_deaths(data, [run for run in runs if run.dead])
     return runs
@@ -81,16 +85,19 @@ def _engine(
     gauge_every: int | None = None,
     validate: bool = False,
     notify: Callable[[str], None] | None = None,
+    kind: Kind = PLAIN,
 ) -> list[Any]:
     """One run of the engine for each job, from its start."""
-    from reluctant.lab.engines import Dataset
+    from reluctant.lab.engines import Dataset, exponential
 
-    samples = len(data.train_x)
+    samples, falls = len(data.train_x), kind.final_share < 1
     return _train_many(
         data,
-        [Weights.initial(job.seed, data) for job in jobs],
+        [Weights.initial(job.seed, data, kind) for job in jobs],
         [job.rate for job in jobs],
         steps,
+        kind=kind,
+        schedule=exponential(steps, factor=kind.factor(1, steps)) if falls else None,
         orders=lambda k, epoch: order(jobs[k].seed, epoch, samples),
         record_every=record_every,
         gauge_every=gauge_every,
@@ -104,12 +111,19 @@ def _train_many(
     starts: Sequence[Weights],
     rates: Sequence[float],
     steps: int,
+    *,
+    kind: Kind = PLAIN,
     **how: Any,
 ) -> list[Any]:
     from reluctant.lab.engines import Dataset, MLPSpec, train_many
 
     spec = MLPSpec(
-        (data.inputs, HIDDEN, OUTPUTS), "relu", "relu", loss="mse", reduction="sum"
+        (data.inputs, kind.width, OUTPUTS),
+        "leaky_relu" if kind.leaky_hidden else "relu",
+        "leaky_relu" if kind.leaky_head else "relu",
+        loss="mse",
+        reduction="sum",
+        leaky_slope=SLOPE,
     )
     return train_many(
         spec,
@@ -127,7 +141,7 @@ def _weights(parameters: Any) -> Weights:
     return Weights(np.ascontiguousarray(first.T), b1.copy(), second.copy(), b2.copy())
 
 
-def _run(job: Job, data: Digits, found: Any, epochs: int) -> Run:
+def _run(job: Job, data: Digits, found: Any, epochs: int, kind: Kind) -> Run:
     """What the engine found, in the terms of the case."""
     records, gauges = found.records, found.gauges
     # a network that nothing can change any more is not trained to the end
@@ -144,6 +158,7 @@ def _run(job: Job, data: Digits, found: Any, epochs: int) -> Run:
         at=gauges.step,
         # of Σ(y − t)²; half of it is this case's loss
         terms=np.stack([gauges.descent, gauges.curvature], axis=1) / 2,
+        kind=kind,
     )
     with np.errstate(over="ignore", invalid="ignore"):
         run.take_census(data)

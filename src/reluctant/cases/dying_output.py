@@ -17,7 +17,8 @@ import numpy as np
 from reluctant.cases._data import Digits, load_digits
 from reluctant.cases._dying_output_figures import draw
 from reluctant.cases._dying_output_watched import watched
-from reluctant.cases._relu_net import HIDDEN, OUTPUTS, STD, Run
+from reluctant.cases._relu_net import Run
+from reluctant.cases._relu_net_kind import HIDDEN, OUTPUTS, STD
 from reluctant.cases._relu_nets import Job, fused, train_all
 from reluctant.cases._result import CaseResult
 from reluctant.lab._step_size_limit import StepSizeLimit, Terms, find_limit
