@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 
 from reluctant.cases._data import Digits
+from reluctant.cases._dying_output_arms import draw_arms
+from reluctant.cases._dying_output_map import draw_map
+from reluctant.cases._dying_output_weights import draw_weights
 from reluctant.cases._relu_net import Run
 from reluctant.records import Axis, Figure, Line, Lines, Mark, Points, Scatter
 from reluctant.records._figure import Style, Symbol
@@ -15,16 +18,16 @@ _CURVES = 3  # seeds in the learning curves; more hide each other
 _STYLES: tuple[Style, ...] = ("solid", "dashed", "dotted")
 
 
-def draw(
-    data: Digits, shown: list[Run], searched: list[Run], threshold: dict[str, Any]
-) -> tuple[Figure, ...]:
+def draw(data: Digits, shown: list[Run], numbers: dict[str, Any]) -> tuple[Figure, ...]:
     """All figures of the case."""
     colors = {rate: i for i, rate in enumerate(dict.fromkeys(r.rate for r in shown))}
     return (
         _curves(data, shown, colors),
         _gauges(shown, colors),
         _deaths(shown, colors),
-        _outcomes([*searched, *shown], threshold),
+        draw_map(data, numbers["map"], numbers["threshold"]),
+        *draw_weights(data, shown),
+        draw_arms(data, numbers["arms"]),
     )
 
 
@@ -131,44 +134,3 @@ def _deaths(shown: list[Run], colors: dict[float, int]) -> Figure:
         points=tuple(points),
         caption="All seeds. A dead unit fires on no training image at the end.",
     )  # fmt: skip
-
-
-def _outcomes(runs: list[Run], threshold: dict[str, Any]) -> Figure:
-    kinds: tuple[tuple[str, Symbol, int], ...] = (
-        ("trained", "circle", 0),
-        ("lost outputs", "cross", 1),
-    )
-    points = []
-    for outcome, symbol, color in kinds:
-        pairs = [
-            (run.rate, float(run.seed))
-            for run in runs
-            if (run.outcome == "trained") == (outcome == "trained")
-        ]
-        if pairs:
-            x, y = zip(*pairs, strict=True)
-            points.append(Points(name=outcome, x=x, y=y, symbol=symbol, color=color))
-    low, high = threshold["interval"]
-    marks = [
-        Mark(
-            at=threshold["measured"],
-            across="x",
-            text=f"measured {threshold['measured']:.3g}",
-            style="solid",
-            low=low,
-            high=high,
-        )
-    ]
-    if threshold["predicted"] is not None:
-        text = f"predicted {threshold['predicted']:.3g}"
-        marks.append(Mark(at=threshold["predicted"], across="x", text=text))
-    seeds = [run.seed for run in runs]
-    return Scatter(
-        name="threshold",
-        title="Where training begins to fail, by seed",
-        x=Axis(title="learning rate"),
-        y=Axis(title="seed", low=min(seeds) - 0.6, high=max(seeds) + 1.5, whole=True),
-        points=tuple(points),
-        marks=tuple(marks),
-        caption="Band: from the lowest to the highest threshold of a seed.",
-    )

@@ -12,8 +12,6 @@ from reluctant.lab import Training
 from reluctant.live import watch
 from reluctant.records import Diagnosis
 
-STEPS = 4000  # enough for outputs to die at twice the threshold
-
 
 class HalfSquares(nn.Module):
     """½·Σ(y − t)² over the outputs of one sample."""
@@ -52,7 +50,7 @@ def make(data: Digits, rate: float, seed: int) -> Training:
 
 
 def watched(
-    data: Digits, rates: dict[str, float], seed: int, steps: int = STEPS
+    data: Digits, rates: dict[str, float], seed: int, steps: int
 ) -> dict[str, dict[str, Any]]:
     """Watch one training at each rate; what the diagnosis says."""
     threads = torch.get_num_threads()

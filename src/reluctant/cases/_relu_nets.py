@@ -113,8 +113,10 @@ def _train_many(
     steps: int,
     *,
     kind: Kind = PLAIN,
+    only: NDArray[np.int64] | slice = slice(None),
     **how: Any,
 ) -> list[Any]:
+    """Many networks from given weights, on all samples or on `only` some of them."""
     from reluctant.lab.engines import Dataset, MLPSpec, train_many
 
     spec = MLPSpec(
@@ -128,7 +130,7 @@ def _train_many(
     return train_many(
         spec,
         [[(w.W1.T, w.b1), (w.W2, w.b2)] for w in starts],
-        Dataset(data.train_x, data.train_y),
+        Dataset(data.train_x[only], data.train_y[only]),
         # the engine's loss is Σ(y − t)²: half the rate makes the same step
         learning_rates=[rate / 2 for rate in rates],
         steps=steps,
@@ -202,8 +204,16 @@ def _advance(data: Digits, job: Job, w: Weights, start: int, stop: int) -> Weigh
     if start == stop:
         return w
     taken = _samples_of(data, job.seed, start, stop)
+    # to prepare all of MNIST takes longer than the steps do
+    few = len(taken) < len(data.train_x)
+    turn = np.arange(len(taken)) if few else taken
     (found,) = _train_many(
-        data, [w], [job.rate], stop - start, orders=lambda k, epoch: taken
+        data,
+        [w],
+        [job.rate],
+        stop - start,
+        only=taken if few else slice(None),
+        orders=lambda k, epoch: turn,
     )
     return _weights(found.parameters)
 
