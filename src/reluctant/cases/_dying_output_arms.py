@@ -86,17 +86,27 @@ def tell(arms: list[dict[str, Any]]) -> list[str]:
     story = []
     for rate in dict.fromkeys(arm["rate"] for arm in tried):
         here = [arm for arm in tried if arm["rate"] == rate]
-        head = f"Proposed remedies at {rate:g}, seeds that learn all ten digits: "
-        story.append(head + "; ".join(map(_clause, here)) + ".")
-    return [*story, f"Instead, at learning rate {lowered['rate']:.3g}: "
-            f"{_clause(lowered)}."]  # fmt: skip
+        story.append(
+            f"Proposed remedies at learning rate {rate:g}, by how many seeds learn all "
+            "ten digits (95% interval; test images right, median): "
+            + "; ".join(map(_clause, here))
+            + "."
+        )
+    return [
+        *story,
+        f"Below the limit, at learning rate {lowered['rate']:.2g}, which is "
+        f"{LOWERED:.0%} of the prediction: {_counts(lowered)}.",
+    ]
 
 
 def _clause(arm: dict[str, Any]) -> str:
-    low, high = arm["interval"]
+    return f"{arm['arm']} {_counts(arm)}"
+
+
+def _counts(arm: dict[str, Any]) -> str:
+    low, high = (round(100 * end) for end in arm["interval"])
     return (
-        f"{arm['arm']} {arm['learned']} of {arm['n']} ({low:.0%} to {high:.0%}), "
-        f"{arm['median_accuracy']:.1%} of test images right"
+        f"{arm['learned']} of {arm['n']} ({low}–{high}%; {arm['median_accuracy']:.1%})"
     )
 
 
@@ -119,5 +129,5 @@ def draw_arms(data: Digits, arms: list[dict[str, Any]]) -> Figure:
             for arm in arms
         ),
         caption="Number after the name: learning rate. A digit is learned if at least "
-        "half of its training images are told rightly. Lines: 95 % Wilson intervals.",
+        "half of its training images are told rightly. Lines: 95% Wilson intervals.",
     )

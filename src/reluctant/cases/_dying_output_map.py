@@ -79,25 +79,14 @@ def tell(found: dict[str, Any]) -> str:
     return (
         f"{head}{where} the seed alone decides: at {middle['rate']:g}, "
         f"{middle['lost']} of {middle['n']} lose outputs ({low:.0%} to {high:.0%} of "
-        "all seeds, 95 % interval)."
+        "all seeds, 95% interval)."
     )
 
 
 def draw_map(data: Digits, found: dict[str, Any], threshold: dict[str, Any]) -> Figure:
     """The grid, with predicted and measured threshold across it."""
     low, high = threshold["interval"]
-    marks = [
-        Mark(
-            at=threshold["measured"],
-            across="x",
-            text=f"measured {threshold['measured']:.3g}",
-            style="solid",
-        )
-    ]
     rates = found["rates"]
-    predicted = threshold["predicted"]
-    if predicted is not None and rates[0] / 2 < predicted < rates[-1] * 1.2:
-        marks.append(Mark(at=predicted, across="x", text=f"predicted {predicted:.3g}"))
     rows = range(len(found["seeds"]))
     pitch = rates[1] - rates[0] if len(rates) > 1 else rates[0] / 5
     return Heatmap(
@@ -105,13 +94,28 @@ def draw_map(data: Digits, found: dict[str, Any], threshold: dict[str, Any]) -> 
         title=f"{data.name}: output units lost, by learning rate and seed",
         x=Axis(title="learning rate", low=rates[0] - pitch / 2,
                high=rates[-1] + pitch / 2),
-        y=Axis(title="seed, in turn", low=-0.5, high=len(rows) + 0.7, whole=True),
+        y=Axis(title="seed, numbered in turn", low=-0.5, high=len(rows) - 0.02,
+               whole=True),
         value=Axis(title="lost of 10", low=0, high=OUTPUTS),
         columns=tuple(rates),
         rows=tuple(float(row) for row in rows),
         values=tuple(tuple(map(float, row)) for row in found["outputs_lost"]),
-        marks=tuple(marks),
+        marks=_marks(threshold, rates[-1]),
         caption=f"One training a cell. The median threshold was measured by bisection, "
         f"{low:.3g} to {high:.3g} with {threshold['coverage']:.0%} confidence, and "
         "predicted from the gauge of trainings far below it.",
     )  # fmt: skip
+
+
+def _marks(threshold: dict[str, Any], end: float) -> tuple[Mark, ...]:
+    """One text for both lines, right of both: each its own would cross the other."""
+    measured, predicted = threshold["measured"], threshold["predicted"]
+    text = f"measured {measured:.3g}"
+    if predicted is None or not 0 < predicted < end:
+        return (Mark(at=measured, across="x", text=text, style="solid"),)
+    text += f", predicted (dashed) {predicted:.3g}"
+    first = measured < predicted
+    return (
+        Mark(at=measured, across="x", text="" if first else text, style="solid"),
+        Mark(at=predicted, across="x", text=text if first else ""),
+    )

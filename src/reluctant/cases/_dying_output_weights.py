@@ -42,17 +42,17 @@ def draw_weights(data: Digits, shown: Sequence[Run]) -> tuple[Figure, ...]:
         return ()
     worked, failed = pair
     where = (
-        f"Above: seed {worked.seed} at learning rate {worked.rate:g}, "
-        f"{worked.test[-1]:.1%} of test images right. Below: seed {failed.seed} at "
-        f"{failed.rate:g}, {failed.test[-1]:.1%}."
+        f"Upper two rows: seed {worked.seed} at learning rate {worked.rate:g}, "
+        f"{worked.test[-1]:.1%} of test images right. Lower two rows: seed "
+        f"{failed.seed} at {failed.rate:g}, {failed.test[-1]:.1%}."
     )
     templates = [
-        (f"{k}: lost" if k in run.dead else str(k), run.weights.templates[k])
+        (f"{k}: lost" if k in run.dead else str(k), image)
         for run in pair
-        for k in range(OUTPUTS)
+        for k, image in enumerate(run.weights.templates(data.train_x))
     ]
     units = [
-        (f"to {int(run.weights.W2[:, k].argmax())}", run.weights.W1[:, k])
+        (f"for {int(run.weights.W2[:, k].argmax())}", run.weights.W1[:, k])
         for run in pair
         for k in _strongest(run)
     ]
@@ -60,10 +60,10 @@ def draw_weights(data: Digits, shown: Sequence[Run]) -> tuple[Figure, ...]:
         _images(
             data,
             "output-templates",
-            "Lost outputs look for no image any more",
+            "What each output looks for: learned above, outputs lost below",
             templates,
-            f"{where} Each image is the product of the output's weights and the hidden "
-            "layer's: bright orange pixels raise the output, blue ones lower it.",
+            f"{where} Orange pixels raise the output's sum, blue ones lower it, on "
+            "average over the training images.",
         ),
         _images(
             data,
@@ -102,6 +102,6 @@ def _images(
             )
             for label, weights in pictures
         ),
-        columns=10,
+        columns=5,
         caption=caption,
     )

@@ -43,13 +43,14 @@ class Weights:
         """What the net puts out, shape `(samples, outputs)`; a dead output is zero."""
         return kind.head(kind.hidden(x @ self.W1 + self.b1) @ self.W2.T + self.b2)
 
-    @property
-    def templates(self) -> Array:
+    def templates(self, x: Array) -> Array:
         """The image that each output looks for, shape `(outputs, inputs)`.
 
-        The product of both layers: exact as far as hidden units fire.
+        By how much a pixel raises the output's sum, on average over the samples `x`:
+        the product of both layers, each hidden unit by how often it fires.
         """
-        product: Array = self.W2 @ self.W1.T
+        share = (x @ self.W1 + self.b1 > 0).mean(axis=0, dtype=np.float32)
+        product: Array = (self.W2 * share) @ self.W1.T
         return product
 
 
