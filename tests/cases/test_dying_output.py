@@ -11,8 +11,10 @@ import torch
 
 from reluctant.cases import CASES, run_case
 from reluctant.cases._data import Digits, load_digits, read_idx
+from reluctant.cases._dying_output_map import grid_of
 from reluctant.cases._dying_output_watched import make
 from reluctant.cases._relu_net import Weights, order, step, train
+from reluctant.cases._relu_net_kind import Kind
 from reluctant.cases._relu_nets import Job, fused, train_all
 from reluctant.probes.step_gauge import step_terms
 from reluctant.records import UsageError
@@ -188,5 +190,73 @@ def test_the_case_finds_threshold_deaths_and_diagnosis(digits):
     assert all(seed["dead_outputs"] for seed in high["seeds"])
     assert numbers["diagnosis"]["failing"]["root"] is not None
     assert numbers["diagnosis"]["working"]["root"] is None
-    assert len(result.figures) == 4
+    assert [figure.name for figure in result.figures] == [
+        "learning-curves",
+        "step-gauge",
+        "deaths",
+        "map",
+        "output-templates",
+        "hidden-weights",
+        "remedies",
+    ]
+    lost = numbers["map"]["outputs_lost"]
+    assert len(lost) == len(numbers["map"]["seeds"])
+    assert all(row[0] < row[-1] for row in lost)
+    arms = {arm["arm"]: arm for arm in numbers["arms"]}
+    for arm in arms.values():
+        assert arm["interval"][0] <= arm["learned"] / arm["n"] <= arm["interval"][1]
+    assert arms["as it was"]["learned"] == 0
+    assert arms["rate below the limit"]["learned"] == arms["as it was"]["n"]
+    assert (
+        arms["leaky 0.2, both layers"]["learned"] > arms["300 hidden units"]["learned"]
+    )
     assert lines
+
+
+# --- what was proposed
+
+
+KINDS = (
+    Kind(width=30),
+    Kind(leaky_hidden=True, leaky_head=True),
+    Kind(leaky_head=True),
+    Kind(final_share=0.1),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not fused(), reason="needs numba")
+@pytest.mark.parametrize("kind", KINDS)
+def test_engine_and_numpy_agree_on_every_kind(digits, kind):
+    (fast,) = train_all(digits, [Job(0.05, 1)], epochs=2, kind=kind)
+    slow = train(digits, 0.05, 1, epochs=2, kind=kind)
+    assert fast.test == pytest.approx(slow.test, abs=0.01)
+    np.testing.assert_allclose(fast.weights.W1, slow.weights.W1, atol=3e-3)
+    assert fast.unlearned(digits) == slow.unlearned(digits) == []
+
+
+def test_a_leaky_output_is_never_called_dead(digits):
+    run = train(digits, 0.25, 0, epochs=1, kind=Kind(leaky_head=True))
+    assert run.dead == []
+
+
+def test_the_rate_decays_to_its_final_share():
+    kind = Kind(final_share=0.1)
+    assert [kind.factor(k, 10) for k in (0, 5, 10)] == pytest.approx([1, 0.1**0.5, 0.1])
+    assert Kind().factor(7, 10) == 1
+
+
+@pytest.mark.parametrize("threshold", [0.0619, 0.14, 0.003])
+@pytest.mark.parametrize("columns", [4, 8, 12])
+def test_the_map_is_evenly_spaced_around_the_threshold(threshold, columns):
+    rates = grid_of(threshold, columns)
+    assert 2 <= len(rates) <= 2 * columns
+    assert rates[0] < threshold < rates[-1]
+    np.testing.assert_allclose(np.diff(rates), rates[1] - rates[0], rtol=1e-6)
+
+
+def test_templates_count_hidden_units_by_how_often_they_fire():
+    one = np.ones(1, np.float32)
+    W1 = np.array([[1, -1], [2, 0]], np.float32)  # the second unit never fires
+    w = Weights(W1, 0 * one.repeat(2), np.array([[3, 5]], np.float32), one)
+    assert w.templates(np.ones((4, 2), np.float32)).tolist() == [[3, 6]]

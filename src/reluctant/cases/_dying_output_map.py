@@ -91,15 +91,18 @@ def draw_map(data: Digits, found: dict[str, Any], threshold: dict[str, Any]) -> 
     pitch = rates[1] - rates[0] if len(rates) > 1 else rates[0] / 5
     return Heatmap(
         name="map",
-        title=f"{data.name}: output units lost, by learning rate and seed",
+        title=f"{data.name}: output units alive at the end, by learning rate and seed",
         x=Axis(title="learning rate", low=rates[0] - pitch / 2,
                high=rates[-1] + pitch / 2),
         y=Axis(title="seed, numbered in turn", low=-0.5, high=len(rows) - 0.02,
                whole=True),
-        value=Axis(title="lost of 10", low=0, high=OUTPUTS),
+        value=Axis(title="alive of 10", low=0, high=OUTPUTS),
         columns=tuple(rates),
         rows=tuple(float(row) for row in rows),
-        values=tuple(tuple(map(float, row)) for row in found["outputs_lost"]),
+        values=tuple(
+            tuple(float(OUTPUTS - lost) for lost in row)  # dark marks show on light
+            for row in found["outputs_lost"]
+        ),
         marks=_marks(threshold, rates[-1]),
         caption=f"One training a cell. The median threshold was measured by bisection, "
         f"{low:.3g} to {high:.3g} with {threshold['coverage']:.0%} confidence, and "
@@ -116,6 +119,6 @@ def _marks(threshold: dict[str, Any], end: float) -> tuple[Mark, ...]:
     text += f", predicted (dashed) {predicted:.3g}"
     first = measured < predicted
     return (
-        Mark(at=measured, across="x", text="" if first else text, style="solid"),
-        Mark(at=predicted, across="x", text=text if first else ""),
+        Mark(at=measured, across="x", text=" " if first else text, style="solid"),
+        Mark(at=predicted, across="x", text=text if first else " "),
     )
