@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from reluctant.cli.map import _rates, render
+from reluctant.cli.map import _rates
 from reluctant.records import UsageError
 from reluctant.report import Page
+from reluctant.report.map_page import render
 
 RECIPE = """
 import time, torch

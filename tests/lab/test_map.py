@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import reluctant
 from reluctant.lab import MapInterrupted, Training, success_map
-from reluctant.lab._map_json import map_from_json, map_to_json
 from reluctant.records import Heatmap, MapSlice, SuccessMap, UsageError
+from reluctant.report.map_json import map_from_json, map_to_json
 
 torch.set_num_threads(1)
 
@@ -177,7 +177,7 @@ def test_json_goes_both_ways_and_is_documented():
 
 
 def test_figures():
-    from reluctant.lab._map_figures import figures_of
+    from reluctant.report.map_figures import figures_of
 
     found = small(changing, rates=[0.01, 0.1], axes={"width": [2, 4]}, seeds=2)
     by_rate, by_width, *grids = figures_of(found)
@@ -412,3 +412,21 @@ def test_nothing_learned_is_no_success():
 
 def test_public_name():
     assert reluctant.success_map is success_map
+
+    def test_a_seed_that_never_builds(self):
+        def odd(seed: int) -> Training:
+            if seed == 1:
+                time.sleep(600)
+            return squares(seed)
+
+        found = small(odd, engine="fused", rates=[0.1], seeds=3, timeout=1)
+        assert [run.outcome for run in only(found).runs] == [
+            "trained",
+            "hung",
+            "trained",
+        ]
+
+
+def test_recipe_that_never_builds():
+    with pytest.raises(UsageError, match="has not ended in"):
+        small(lambda seed: time.sleep(600), rates=[0.1], seeds=2, timeout=0.2)

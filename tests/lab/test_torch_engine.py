@@ -115,3 +115,9 @@ def test_names_that_other_processes_can_load():
     from reluctant.lab import _recipe
 
     assert reference_of(_recipe.build) == "reluctant.lab._recipe:build"
+
+
+def test_hanging_in_this_process_costs_itself():
+    found = run(TorchEngine(odd, steps={(): 20}, workers=0, timeout=1), [0, 1, 3])
+    assert [found[seed].stop for seed in (0, 1, 3)] == ["done", "hung", "raised"]
+    assert "the training has not ended in 1 seconds" in found[1].reason

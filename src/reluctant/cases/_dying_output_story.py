@@ -10,6 +10,7 @@ from reluctant.cases._relu_net_kind import STD
 from reluctant.cases._relu_nets import fused
 
 BEFORE = 500  # steps before a death that the gauge is told of
+_FALL = 0.05  # of the score, from which on it is told
 _TOLD = 3  # deaths told one by one
 
 
@@ -114,10 +115,10 @@ def _of_rate(runs: list[Run]) -> str:
     )
     if (more := len(units) - _TOLD) > 0:
         deaths += f", and {more} more by step {told.last_fired[units[-1]]:,}"
-    return (
-        f"{text} Seed {told.seed} fell from {max(told.test):.1%} to "
-        f"{told.test[-1]:.1%}; its dead outputs fired last: {deaths}."
-    )
+    way = f"ended at {told.test[-1]:.1%}"
+    if max(told.test) - told.test[-1] > _FALL:
+        way = f"fell from {max(told.test):.1%} to {told.test[-1]:.1%}"
+    return f"{text} Seed {told.seed} {way}; its dead outputs fired last: {deaths}."
 
 
 def _of_gauge(gauge: dict[str, Any], working: list[Run]) -> list[str]:

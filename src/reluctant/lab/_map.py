@@ -25,6 +25,7 @@ from reluctant.lab._map_result import slice_of
 from reluctant.lab._map_search import Verdicts, still_open, wanted
 from reluctant.lab._map_state import VERSION, MapState
 from reluctant.lab._recipe import Recipe, Training
+from reluctant.lab._time_limit import BUILD_TIMEOUT
 from reluctant.lab._torch_engine import TorchEngine, reference_of
 from reluctant.records import SuccessMap, UsageError
 
@@ -80,8 +81,9 @@ def success_map(
             can.
         workers: Processes, or threads of the fused engine; by default the processors.
             0 trains in this process.
-        timeout: Seconds that a training in a worker process may take; by default
-            twenty times the median, at least a minute.
+        timeout: Seconds that a training in a worker process may take, by default
+            twenty times the median, at least a minute; and that the recipe may take to
+            build one in this process, by default five minutes.
         folder: Where finished trainings are kept. A later call goes on from there.
         predict: Whether to predict the limit from the gauge at lower rates.
         on_progress: Given trainings done, trainings expected in all, and what is done.
@@ -97,7 +99,15 @@ def success_map(
     """
     maker = load_recipe(recipe) if isinstance(recipe, str) else recipe
     plan = _Plan(
-        maker, _rates(rates), _seeds(seeds), axes or {}, steps, epochs, success, full
+        maker,
+        _rates(rates),
+        _seeds(seeds),
+        axes or {},
+        steps,
+        epochs,
+        success,
+        full,
+        timeout,
     )
     tell = notify or (lambda line: None)
     workers = _processors() if workers is None else workers
@@ -131,6 +141,7 @@ class _Plan:
         epochs: float | None,
         success: str,
         full: bool,
+        timeout: float | None,
     ) -> None:
         for name, length in (("steps", steps), ("epochs", epochs)):
             if length is not None and not length > 0:
@@ -144,7 +155,9 @@ class _Plan:
         self.firsts: dict[Setting, Training] = {}
         self.steps: dict[Setting, int] = {}
         for setting in self.settings:
-            self.first_seed, training = first_training(recipe, setting, seeds)
+            self.first_seed, training = first_training(
+                recipe, setting, seeds, BUILD_TIMEOUT if timeout is None else timeout
+            )
             self.steps[setting] = steps_of(training, steps=steps, epochs=epochs)
             self.firsts[setting] = training
         self.length = f"{steps} steps"
@@ -306,7 +319,9 @@ def _choose(
         if reason is None:
             from reluctant.lab._map_fused import FusedEngine
 
-            return FusedEngine(plan.recipe, notify=notify, **options), []
+            return FusedEngine(
+                plan.recipe, notify=notify, timeout=timeout, **options
+            ), []
         if name == "fused":
             raise UsageError(f"the fused engine cannot train this recipe: {reason}.")
         notes = [f"the torch engine trains, for the fused one cannot: {reason}."]
@@ -315,7 +330,7 @@ def _choose(
     if named is None and workers:
         notes.append(
             "the recipe is a function that no other process can load, so trainings run "
-            "one after the other, and one that hangs is not stopped."
+            "one after the other, and one that hangs in compiled code is not stopped."
         )
     return TorchEngine(named or plan.recipe, timeout=timeout, **options), notes
 

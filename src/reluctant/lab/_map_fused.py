@@ -32,6 +32,7 @@ from reluctant.lab._map_settings import build_at
 from reluctant.lab._map_train import PROBE_STEPS, hard_ground
 from reluctant.lab._recipe import Recipe, Training
 from reluctant.lab._step_size_limit import StepSizeLimit, find_limit
+from reluctant.lab._time_limit import BUILD_TIMEOUT, NotEndedError, time_limit
 from reluctant.lab.engines import (
     Dataset,
     MLPSpec,
@@ -78,6 +79,7 @@ class FusedEngine:
         steps: Of a training, by setting.
         workers: Threads.
         seed: Of the predictions.
+        timeout: Seconds that the recipe may take to build one training.
         notify: Given a sentence if the first call has to wait for a compiler.
     """
 
@@ -90,9 +92,11 @@ class FusedEngine:
         steps: dict[Setting, int],
         workers: int,
         seed: int = 0,
+        timeout: float | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         self._recipe, self._steps, self._seed = recipe, steps, seed
+        self._timeout = BUILD_TIMEOUT if timeout is None else timeout
         self._threads, self._notify = max(1, workers), notify
         self._data: OrderedDict[str, _Data] = OrderedDict()
 
@@ -105,11 +109,16 @@ class FusedEngine:
                 by_start.setdefault((cell.setting, cell.seed), []).append(cell)
             for (setting, seed), same in by_start.items():
                 try:
-                    start = self._start(setting, seed)
+                    with time_limit(self._timeout, f"the recipe at seed {seed}"):
+                        start = self._start(setting, seed)
+                except NotEndedError as error:
+                    for cell in same:
+                        on_done(_failed(cell, "hung", error))
+                    continue
                 # a seed that breaks costs itself alone, whatever its recipe raises
                 except (Exception, SystemExit) as error:
                     for cell in same:
-                        on_done(_raised(cell, error))
+                        on_done(_failed(cell, "raised", error))
                     continue
                 key = (setting, start.spec, start.data.key)
                 for cell in same:
@@ -124,7 +133,7 @@ class FusedEngine:
     def predict(self, setting: Setting, steps: int) -> StepSizeLimit:
         """Predict from probes of this engine; see `Engine`."""
         try:
-            with hard_ground():
+            with hard_ground(), time_limit(self._timeout, "the recipe"):
                 start = self._start(setting, self._seed)
         # a prediction that fails costs itself alone, whatever the recipe raises
         except (Exception, SystemExit) as error:
@@ -315,5 +324,5 @@ def _attempt(cell: Cell, run: Run, data: _Data, steps: int) -> Attempt:
     )
 
 
-def _raised(cell: Cell, error: BaseException) -> Attempt:
-    return Attempt(cell=cell, steps=0, stop="raised", reason=in_one_line(error))
+def _failed(cell: Cell, stop: Stop, error: BaseException) -> Attempt:
+    return Attempt(cell=cell, steps=0, stop=stop, reason=in_one_line(error))

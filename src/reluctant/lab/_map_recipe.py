@@ -13,6 +13,7 @@ from torch import Tensor
 from reluctant.lab._cells import Setting, Value
 from reluctant.lab._map_settings import ACTIVATIONS, AXES, build_at, takes
 from reluctant.lab._recipe import Recipe, Training, build
+from reluctant.lab._time_limit import NotEndedError, time_limit
 from reluctant.records import UsageError
 
 DEFAULT_EPOCHS = 10
@@ -51,23 +52,27 @@ def _check(name: str, value: Value, *, is_passed_on: bool) -> None:
 
 
 def first_training(
-    recipe: Recipe, setting: Setting, seeds: Iterable[int]
+    recipe: Recipe, setting: Setting, seeds: Iterable[int], timeout: float
 ) -> tuple[int, Training]:
     """The first seed at which the recipe builds, and its training.
 
     Raises:
+        UsageError: If it does not end; after `timeout` seconds it is broken off.
         Exception: What the recipe raised, if it builds at no seed.
     """
     first: BaseException | None = None
     for seed in seeds:
         try:
-            return seed, build_at(recipe, setting, 1.0, seed)
+            with time_limit(timeout, f"the recipe at seed {seed}"):
+                return seed, build_at(recipe, setting, 1.0, seed)
         except UsageError:
             raise
         # one seed that breaks is a cell that failed; all of them are a broken recipe
         except Exception as error:
             first = first or error
     assert first is not None
+    if isinstance(first, NotEndedError):
+        raise UsageError(f"{first}: what `make` does must end.")
     raise first
 
 

@@ -11,6 +11,7 @@ from reluctant.lab._cells import (
     Attempt,
     Cell,
     Setting,
+    Stop,
     in_one_line,
     no_limit,
     trend_of,
@@ -19,6 +20,7 @@ from reluctant.lab._map_score import Scorer
 from reluctant.lab._map_settings import at_setting, build_at
 from reluctant.lab._recipe import Recipe
 from reluctant.lab._step_size_limit import StepSizeLimit, step_size_limit
+from reluctant.lab._time_limit import NotEndedError
 
 _LOOK_EVERY = 100  # steps between looks at the loss, so that diverged runs end soon
 PROBE_STEPS = 2000  # of a prediction; fewer where a training is shorter
@@ -59,7 +61,8 @@ def train_cell(recipe: Recipe, cell: Cell, steps: int) -> Attempt:
         scores = Scorer(training).measure(training)
     # a cell that breaks costs itself alone, whatever its recipe raises
     except (Exception, SystemExit) as error:
-        return Attempt(cell=cell, steps=done, stop="raised", reason=in_one_line(error))
+        stop: Stop = "hung" if isinstance(error, NotEndedError) else "raised"
+        return Attempt(cell=cell, steps=done, stop=stop, reason=in_one_line(error))
     loss = scores.loss
     if math.isnan(loss) and finite and sums:
         loss = sums[-1] / window  # batches that cannot be read again

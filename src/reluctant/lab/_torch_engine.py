@@ -25,6 +25,7 @@ from reluctant.lab._load import load_recipe
 from reluctant.lab._map_train import hard_ground, predict_limit, train_cell
 from reluctant.lab._recipe import Recipe
 from reluctant.lab._step_size_limit import StepSizeLimit
+from reluctant.lab._time_limit import time_limit
 from reluctant.records import UsageError
 
 FIRST_TIMEOUT = 1800.0  # seconds, while nothing is known of how long a training takes
@@ -46,7 +47,7 @@ class TorchEngine:
 
     Args:
         recipe: A name that workers load; a function is trained in this process, where a
-            cell that hangs cannot be stopped.
+            cell that hangs in compiled code cannot be stopped.
         steps: Of a training, by setting.
         workers: Processes; 0 trains in this one.
         timeout: Seconds that a training may take; None takes twenty times the median
@@ -77,7 +78,7 @@ class TorchEngine:
         if not self._count:
             recipe = _loaded(self._recipe)
             for job in jobs:
-                with hard_ground():
+                with hard_ground(), time_limit(self._limit(), "the training"):
                     attempt = train_cell(recipe, job.cell, job.steps)
                 on_done(attempt)
             return

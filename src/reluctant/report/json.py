@@ -1,15 +1,14 @@
 """The diagnosis for other programs; `docs/json.md` documents every key."""
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from reluctant.records import Check, Diagnosis, Finding
 from reluctant.report._page import PLAIN, Page, worst_first
+from reluctant.report._plain import plain
 
 SCHEMA = "reluctant.diagnosis/1"
 
@@ -26,7 +25,7 @@ def render(diagnoses: Sequence[Diagnosis], *, page: Page = PLAIN) -> str:
     worst = worst_first(diagnoses)[0] if diagnoses else None
     document = _document(worst) if worst else _document(Diagnosis(), training=None)
     document["trainings"] = [_document(d) for d in diagnoses]
-    return json.dumps(_plain(document), indent=2, allow_nan=False) + "\n"
+    return json.dumps(plain(document), indent=2, allow_nan=False) + "\n"
 
 
 def _document(diagnosis: Diagnosis, **known: Any) -> dict[str, Any]:
@@ -65,17 +64,4 @@ def _check(check: Check) -> dict[str, Any]:
 
 
 def _builtins(record: msgspec.Struct) -> Any:
-    return msgspec.to_builtins(record, enc_hook=_plain)  # the hook sees numpy's numbers
-
-
-def _plain(value: Any) -> Any:
-    """The same with "nan", "inf" and "-inf" for the numbers that JSON lacks."""
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    return value
+    return msgspec.to_builtins(record, enc_hook=plain)  # the hook sees numpy's numbers

@@ -1,12 +1,11 @@
 """The map for other programs; `docs/map.md` documents every key."""
 
 import json
-import math
-from typing import Any
 
 import msgspec
 
 from reluctant.records import SuccessMap, UsageError
+from reluctant.report._plain import plain
 
 SCHEMA = "reluctant.map/1"
 
@@ -15,7 +14,7 @@ def map_to_json(found: SuccessMap) -> str:
     """One JSON document, in ASCII; nan and ±inf are strings in it."""
     document = {"schema": SCHEMA, **msgspec.to_builtins(found)}
     document["trainings"], document["grid"] = found.trainings, found.grid
-    return json.dumps(_plain(document), indent=2, allow_nan=False) + "\n"
+    return json.dumps(plain(document), indent=2, allow_nan=False) + "\n"
 
 
 def map_from_json(text: str) -> SuccessMap:
@@ -35,14 +34,3 @@ def map_from_json(text: str) -> SuccessMap:
         return msgspec.convert(document, SuccessMap, strict=False)
     except (json.JSONDecodeError, msgspec.ValidationError) as error:
         raise UsageError(f"this is no map: {error}.") from None
-
-
-def _plain(value: Any) -> Any:
-    """The same with "nan", "inf" and "-inf" for the numbers that JSON lacks."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    return value
