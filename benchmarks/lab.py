@@ -335,7 +335,7 @@ def environment() -> Path:
     if have.returncode != 0:
         print(f"Installing {', '.join(wanted)} there.", file=sys.stderr)
         subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", *wanted],
+            [python, "-m", "pip", "install", "-qq", *wanted],
             check=True,
             stdout=sys.stderr,
         )
