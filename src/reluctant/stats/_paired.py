@@ -51,7 +51,7 @@ def sign_test(wins: int, losses: int) -> float:
         raise ValueError(f"{wins} wins and {losses} losses: counts are 0 or more.")
     n, fewer = wins + losses, min(wins, losses)
     tail = sum(math.comb(n, k) for k in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, float(2 * tail / 2**n))
 
 
 def paired_shares(
