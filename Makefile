@@ -12,7 +12,7 @@ DATA   ?=
 export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check slow lint types layers docs bench golden clean
+.PHONY: help demo test check slow lint types layers docs corpus bench golden clean
 
 help:    ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
@@ -45,6 +45,10 @@ docs: $(STAMP)    ## write the generated pages, build the site into site/
 bench: $(STAMP)    ## what watching costs, and how fast the lab is, against peers
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/lab.py
+
+corpus: $(STAMP)    ## 140 faulty and healthy trainings: how often are we right? (SEEDS=k JUDGE=1 ONLY=pattern RECORD=1)
+	$(BIN)/python -m corpus $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JUDGE),--judge) \
+	    $(if $(ONLY),--only "$(ONLY)") $(if $(RECORD),--record)
 
 golden: $(STAMP)    ## rewrite printed output, then read the diff
 	$(BIN)/python -m pytest --golden -q tests/report

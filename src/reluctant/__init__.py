@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reluctant.diagnosis import diagnose as diagnose
+    from reluctant.lab import Training as Training
     from reluctant.live import watch as watch
     from reluctant.records import Trace as Trace
 
 _HOMES = {
     "Trace": "reluctant.records",
+    "Training": "reluctant.lab",
     "diagnose": "reluctant.diagnosis",
     "success_map": "reluctant.lab",
     "watch": "reluctant.live",
 }
-__all__ = ["Trace", "diagnose", "success_map", "watch"]
+__all__ = ["Trace", "Training", "diagnose", "success_map", "watch"]
 
 
 def __getattr__(name: str) -> Any:

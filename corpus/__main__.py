@@ -1,0 +1,135 @@
+"""`python -m corpus`: train the whole corpus under watch, and count what was said.
+
+Traces are kept, so that changed rules can be judged again in seconds (`--judge`).
+"""
+
+import argparse
+import multiprocessing
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import msgspec
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch reads it
+
+from corpus import _harm
+from corpus._figures import Figures, difference, figures, table, wrong
+from corpus._recipes import recipes
+from corpus._watched import Job, Said, judge, train
+from reluctant.records import Trace
+
+HERE = Path(__file__).parent
+TABLE = HERE / "table.json"
+OUT = HERE.parent / "out" / "corpus"
+# so large that what is looked at depends on the step, not on how busy the machine is
+BUDGET = 0.9
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 if no figure fell, 1 if one did, 2 if a run failed."""
+    ask = argparse.ArgumentParser(prog="python -m corpus", description=__doc__)
+    ask.add_argument("--seeds", type=int, default=1, help="runs of each recipe")
+    ask.add_argument(
+        "--only", default="", help="recipes whose name or cause holds this"
+    )
+    ask.add_argument("--judge", action="store_true", help="do not train: read traces")
+    ask.add_argument(
+        "--record", action="store_true", help="write table.json, harm.json"
+    )
+    ask.add_argument("--budget", type=float, default=BUDGET, help="of watching")
+    ask.add_argument("--out", type=Path, default=OUT, help="folder of the traces")
+    ask.add_argument("--processes", type=int, default=2)
+    given = ask.parse_args(arguments)
+    known = recipes()
+    chosen = [r for r in known if re.search(given.only, f"{r.name} {r.cause}")]
+    jobs = [
+        Job(recipe, variant, seed)
+        for seed in range(given.seeds)
+        for recipe in sorted(chosen, key=lambda r: -r.steps)
+        for variant in recipe.variants
+    ]
+    folder = given.out / "traces"
+    folder.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    if given.judge:
+        jobs = [job for job in jobs if (folder / job.trace).exists()]
+        said, failed, harm = _judge_all(jobs, folder), [], {}
+    else:
+        said, failed, harm = _train_all(jobs, folder, given.budget, given.processes)
+    now = figures(sorted(said, key=lambda s: (s.recipe, s.variant, s.seed)), chosen)
+    print(*table(now), "", "wrong:", *wrong(now, chosen), sep="\n")
+    if harm:
+        print(
+            "",
+            "repairs that hardly helped:",
+            *_harm.unhelped(harm, given.seeds),
+            sep="\n",
+        )
+    print(f"\n{len(said)} runs in {time.perf_counter() - began:.0f} s")
+    if failed:
+        print("failed:", *failed, sep="\n  ")
+        return 2
+    if given.only:
+        return 0
+    if given.record:
+        TABLE.write_bytes(msgspec.json.format(msgspec.json.encode(now), indent=1))
+        if not given.judge:
+            _harm.record(harm, given.seeds)
+        return 0
+    return _compare(now, given.seeds)
+
+
+def _compare(now: Figures, seeds: int) -> int:
+    """1 if a figure of the recorded table fell."""
+    if not TABLE.exists():
+        print("no table was recorded: --record")
+        return 0
+    before = msgspec.json.decode(TABLE.read_bytes(), type=Figures)
+    if 1 + max((s.seed for s in before.said), default=0) != seeds:
+        print("the recorded table was made with another number of seeds")
+        return 0
+    changed, fell = difference(before, now)
+    print("against the recorded table:", *(changed or ["  no change"]), sep="\n")
+    if fell:
+        print("these figures fell:", *fell, sep="\n")
+    return 1 if fell else 0
+
+
+def _train_all(
+    jobs: Sequence[Job], folder: Path, budget: float, processes: int
+) -> tuple[list[Said], list[str], dict[Job, float]]:
+    said: list[Said] = []
+    failed: list[str] = []
+    scores: dict[Job, float] = {}
+    seconds: dict[str, float] = {}
+    with ProcessPoolExecutor(
+        processes, mp_context=multiprocessing.get_context("spawn")
+    ) as pool:
+        runs = {pool.submit(train, job, folder, budget): job for job in jobs}
+        for number, run in enumerate(as_completed(runs), 1):
+            job = runs[run]
+            try:
+                result, scores[job], taken = run.result()
+            except Exception as error:
+                failed.append(f"{job.trace}: {type(error).__name__}: {error}")
+                continue
+            said.append(result)
+            seconds[job.trace] = taken
+            if sys.stderr.isatty():
+                print(f"\r{number}/{len(jobs)} ", end="", file=sys.stderr)
+    slow = sorted(seconds, key=seconds.__getitem__)[:-6:-1]
+    print("slowest:", ", ".join(f"{n} {seconds[n]:.1f} s" for n in slow), "\n")
+    return said, failed, scores
+
+
+def _judge_all(jobs: Sequence[Job], folder: Path) -> list[Said]:
+    return [judge(job, Trace.open(folder / job.trace)) for job in jobs]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
