@@ -10,6 +10,7 @@ from corpus._recipes import MAX_LINES, Recipe, recipes
 from corpus._watched import Said, final_loss
 
 from reluctant.lab import Training
+from reluctant.rules import RULES
 
 ROOT = Path(__file__).parents[1]
 ALL = recipes()
