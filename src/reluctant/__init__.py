@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reluctant.diagnosis import diagnose as diagnose
-    from reluctant.lab import Training as Training
     from reluctant.live import watch as watch
     from reluctant.records import Trace as Trace
 
