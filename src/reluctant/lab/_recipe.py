@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from reluctant.changes import step_hooks
 from reluctant.lab._random import RandomStates, seed_all
 from reluctant.records import UsageError
 
@@ -162,10 +163,14 @@ class Training:
                 "loss_fn holds the model in its closure, so a copy of the training "
                 "would compute its loss from the original: let a recipe build both."
             )
+        memo: dict[int, Any] = {}
         try:
             model, optimizer, loss_fn = copy.deepcopy(
-                (self.model, self.optimizer, self.loss_fn)
+                (self.model, self.optimizer, self.loss_fn), memo
             )
+            # an optimizer's copy has no hooks; those of changes belong to the training
+            for hook in step_hooks(self.optimizer):
+                copy.deepcopy(hook, memo).attach(optimizer)
             batches, start = _copy_of_batches(self.batches), None
             if self._epoch_start is not None:
                 start = _copy_of_batches(self._epoch_start[0]), self._epoch_start[1]

@@ -1,16 +1,32 @@
 """Prescriptions in words and in source code."""
 
 from reluctant.records import (
+    AddDropout,
     AddParameters,
     Change,
     ClipGradNorm,
+    DecayLearningRate,
     EditSource,
     Prescription,
+    Prune,
     Reinitialize,
+    RepelUnits,
+    RescaleUnits,
+    Restart,
+    RestartSelected,
+    ReviveUnits,
     ScaleLearningRate,
+    ScaleOutgoing,
+    SplitUnits,
+    StandardizeInput,
+    StandardizeTarget,
     SwapActivation,
+    SwapLoss,
+    SwapOptimizer,
+    WarmUp,
+    Widen,
 )
-from reluctant.report._page import names
+from reluctant.report._page import names, printable
 
 
 def title_of(cure: Prescription) -> str:
@@ -26,7 +42,13 @@ def code_of(cure: Prescription) -> list[str]:
     return [line for change in cure.changes for line in _lines(change)]
 
 
+def words_of(change: Change) -> str:
+    """A change as one clause."""
+    return "; ".join(line.removeprefix("# ") for line in _lines(change))
+
+
 def _lines(change: Change) -> list[str]:
+    """A change as source code or, where it has none, as a comment."""
     match change:
         case EditSource(before, after, where):
             old = [f"- {_safe(line)}" for line in before.splitlines()]
@@ -42,10 +64,71 @@ def _lines(change: Change) -> list[str]:
             return [f"# the activation behind {_sites(sites)} becomes {activation}"]
         case AddParameters(parameters):
             return [f"# the optimizer also gets {names(parameters, 4)}"]
+        case WarmUp(steps):
+            return [f"# the learning rate rises over the first {steps:,} steps"]
+        case DecayLearningRate(steps, shape, begin, floor):
+            over = f"over {steps:,} steps" if steps else "to the end"
+            since = f", from {begin:.0%} of them on" if begin else ""
+            return [
+                f"# the learning rate falls to {floor:.3g} of it {over}"
+                f" ({shape}{since})"
+            ]
+        case SwapOptimizer(optimizer, rate, momentum):
+            with_it = f" of {momentum:g}" if optimizer == "momentum" else ""
+            return [f"# the optimizer becomes {optimizer}{with_it} at rate {rate:.3g}"]
+        case Restart():
+            return ["# all parameters drawn anew"]
+        case RestartSelected(starts, keep, share, rate):
+            return [
+                f"# {starts} starts, each trained a little at {rate:.3g} × the rate, "
+                f"the best {keep:.0%} kept and trained more, until one is left; "
+                f"{share:.0%} of all steps go there"
+            ]
+        case ScaleOutgoing(sites, factor):
+            place = names(sites, 4) if sites else "the last hidden layer"
+            return [f"# the weights that read {place} × {factor:.3g}"]
+        case RescaleUnits(sites, ratio):
+            return [
+                f"# outgoing weights of {_sites(sites)} brought to {ratio:.3g} of the "
+                "incoming ones, the function kept"
+            ]
+        case StandardizeInput(_, _, keep):
+            return [f"# inputs standardized{', the function kept' if keep else ''}"]
+        case StandardizeTarget(_, _, keep):
+            return [f"# targets standardized{', the function kept' if keep else ''}"]
+        case SwapLoss(loss, reduction):
+            return [f"# the loss becomes {loss}, {reduction} over the batch"]
+        case ReviveUnits(units, fires):
+            return [
+                f"# {_units(units, 'dead units')} get new incoming weights, fire on "
+                f"{fires:.0%} of the data, and are read with weight 0"
+            ]
+        case SplitUnits(units, _):
+            return [
+                f"# of {_units(units, 'merged units')} one does the work of all, the "
+                "others start over, read with weight 0"
+            ]
+        case RepelUnits(sites, strength, _):
+            return [f"# units of {_sites(sites)} repel each other by {strength:.3g}"]
+        case Widen(sites, factor):
+            return [f"# {_sites(sites)} × {factor:.3g} units, the function kept"]
+        case Prune(sites, factor, after):
+            when = f" after {after:.0%} of the steps" if after else ""
+            return [f"# {_sites(sites)} pruned to {factor:.3g} of their units{when}"]
+        case AddDropout(sites, share):
+            return [f"# {share:.0%} of the units of {_sites(sites)} dropped at random"]
 
 
 def _sites(sites: tuple[str, ...]) -> str:
     return names(sites, 4) if sites else "all layers"
+
+
+def _units(units: dict[str, tuple[int, ...]], otherwise: str) -> str:
+    if not units:
+        return f"all {otherwise}"
+    return "; ".join(
+        f"units {names(ids, 8)} of {printable(s)}" for s, ids in units.items()
+    )
 
 
 def _safe(line: str) -> str:
