@@ -12,9 +12,17 @@ class Remedy(abc.ABC):
 
     A concrete remedy is a frozen dataclass: its fields are its options, its docstring
     is its card, and `prescribe` is a pure function.
+
+    Attributes:
+        treats: Codes of the findings under which a diagnosis names it.
+        may_treat: Codes of further findings for which `treat` tries it; `"*"` for a
+            training that fails whatever was found, then it gets a finding without code.
     """
 
-    treats: ClassVar[tuple[str, ...]]
+    treats: ClassVar[tuple[str, ...]]  # findings under which a diagnosis names it
+    may_treat: ClassVar[
+        tuple[str, ...]
+    ] = ()  # findings for which a trial also tries it
 
     @abc.abstractmethod
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

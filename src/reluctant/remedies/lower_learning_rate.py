@@ -45,6 +45,7 @@ class LowerLearningRate(Remedy):
     least: float = 0.01
 
     treats = ("STP101", "STP201")
+    may_treat = ("UNT101", "UNT102", "UNT201", "NUM101", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Scale every learning rate so that the gauge comes below its limit."""

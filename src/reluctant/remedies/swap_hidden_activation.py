@@ -35,6 +35,7 @@ class SwapHiddenActivation(Remedy):
     """
 
     treats = ("GRD101",)
+    may_treat = ("*",)
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Swap all bounded hidden activations, if there are any."""
