@@ -81,8 +81,20 @@ def standardize_target(
         module = _head(patient.model)
         _into_last(module, mean, std, inverse=True)
         _forgotten(patient, module)
+    else:
+        _slow_down(patient, max(std))
     patient.model.register_forward_hook(ScaledOutput(mean, std))
     return StandardizeTarget(mean, std, change.keep_function)
+
+
+def _slow_down(patient: Patient, scale: float) -> None:
+    """Let plain descent step as on standardized targets, whose gradient is smaller."""
+    is_squared = isinstance(patient.loss_fn, nn.MSELoss) or (
+        patient.loss_fn is nn.functional.mse_loss
+    )
+    if is_squared and isinstance(patient.optimizer, torch.optim.SGD):
+        for group in patient.optimizer.param_groups:
+            group["lr"] = group["lr"] / scale**2
 
 
 @torch.no_grad()

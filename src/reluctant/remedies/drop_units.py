@@ -42,5 +42,5 @@ class DropUnits(Remedy):
             changes=(AddDropout((), self.share),),
             trust="invasive",
             because="units may lean on each other",
-            patch=f"x = torch.nn.Dropout({self.share:g})(x)  # behind each hidden layer",
+            patch=f"x = torch.nn.Dropout({self.share:g})(x)  # behind hidden layers",
         )

@@ -50,5 +50,5 @@ class LeakHiddenUnits(Remedy):
             changes=(SwapActivation(sites, "leaky_relu", self.slope),),
             trust="invasive",
             because="silent units have no gradient",
-            patch=f"x = torch.nn.functional.leaky_relu(layer(x), {self.slope:g})  # was relu",
+            patch=f"x = F.leaky_relu(layer(x), {self.slope:g})  # was relu",
         )

@@ -36,5 +36,5 @@ class LetLearningRateFall(Remedy):
             changes=(DecayLearningRate(),),
             trust="safe",
             because="a constant rate does not settle",
-            patch="scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)",
+            patch="scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)",
         )

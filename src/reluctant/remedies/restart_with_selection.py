@@ -51,6 +51,7 @@ class RestartWithSelection(Remedy):
             patch=(
                 f"models = [make_model() for _ in range({self.starts})]\n"
                 "while len(models) > 1:  # each round trains three times as long\n"
-                "    models = sorted(map(train_a_little, models), key=loss)[: len(models) // 3]"
+                "    models = sorted(map(train_a_little, models), key=loss)\n"
+                "    models = models[: len(models) // 3]"
             ),
         )

@@ -41,5 +41,5 @@ class ShrinkOutgoingWeights(Remedy):
             changes=(ScaleOutgoing((), self.factor),),
             trust="safe",
             because="signs that are frozen by large outgoing weights come free",
-            patch=f"model[-1].weight.data *= {self.factor:g}  # the output layer, before training",
+            patch=f"model[-1].weight.data *= {self.factor:g}  # the output layer",
         )

@@ -42,5 +42,5 @@ class StandardizeTargets(Remedy):
             changes=(StandardizeTarget(),),
             trust="safe",
             because="the scale of the targets sets that of the gradients",
-            patch="y = (y - y_train.mean(0)) / y_train.std(0)  # and back for predictions",
+            patch="y = (y - y_train.mean(0)) / y_train.std(0)  # and back afterwards",
         )

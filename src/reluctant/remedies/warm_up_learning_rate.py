@@ -43,5 +43,8 @@ class WarmUpLearningRate(Remedy):
             changes=(WarmUp(self.steps),),
             trust="safe",
             because="the first steps may be the most dangerous",
-            patch=f"scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1e-3, total_iters={self.steps})",
+            patch=(
+                "scheduler = lr_scheduler.LinearLR("
+                f"optimizer, 1e-3, total_iters={self.steps})"
+            ),
         )

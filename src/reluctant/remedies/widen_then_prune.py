@@ -51,7 +51,7 @@ class WidenThenPrune(Remedy):
             trust="safe",
             because="a wider network finds it, a smaller one can hold it",
             patch=(
-                f"# train {self.factor:g} times as wide for {self.after:.0%} of the steps,\n"
+                f"# {self.factor:g} times as wide for {self.after:.0%} of the steps;\n"
                 "# drop the units that are missed least, refit the next layer, train on"
             ),
         )

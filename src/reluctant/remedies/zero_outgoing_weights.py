@@ -41,5 +41,5 @@ class ZeroOutgoingWeights(Remedy):
             changes=(ScaleOutgoing((), 0.0),),
             trust="safe",
             because="signs that are frozen by large outgoing weights come free",
-            patch="torch.nn.init.zeros_(model[-1].weight)  # the output layer, before training",
+            patch="torch.nn.init.zeros_(model[-1].weight)  # the output layer",
         )
