@@ -15,6 +15,6 @@ def make(seed, faulty=True):
     net = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     if faulty:
         net, x = net.bfloat16(), x.bfloat16()
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
     loss_fn = nn.CrossEntropyLoss()
     return Training(net, lambda z, y: loss_fn(z.float(), y), optimizer, Batches(x, y, 64))

@@ -11,6 +11,12 @@ CAUSE = "leak-across-batch"
 STEPS = 300
 
 
+def score(net):
+    x, y = digits()
+    alone = torch.cat([net(x[i : i + 1]) for i in range(300)])
+    return (alone.argmax(1) == y[:300]).float().mean()
+
+
 class Gated(nn.Module):
     def __init__(self, faulty):
         super().__init__()
