@@ -11,6 +11,7 @@ import typer
 
 from reluctant.cli._output import FAILED, say
 from reluctant.cli.case import case
+from reluctant.cli.claims import claims
 from reluctant.cli.diagnose import diagnose
 from reluctant.cli.explain import explain
 from reluctant.cli.map import map_
@@ -28,6 +29,7 @@ _passed_on = {"allow_interspersed_args": False}  # what follows SCRIPT is the sc
 app.command(context_settings=_passed_on)(run)
 app.command()(diagnose)
 app.command()(case)
+app.command()(claims)
 app.command(name="map")(map_)
 app.command()(explain)
 app.command()(rules)

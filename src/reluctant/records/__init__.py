@@ -3,6 +3,13 @@
 Every arrow in the pipeline is a function from one of these records to another.
 """
 
+from reluctant.records._claim import (
+    ClaimArm,
+    ClaimResult,
+    Comparison,
+    Holds,
+    Verdict,
+)
 from reluctant.records._diagnosis import Check, Diagnosis
 from reluctant.records._errors import ReluctantError, TraceError, UsageError
 from reluctant.records._figure import (
@@ -66,7 +73,10 @@ __all__ = [
     "Bars",
     "Change",
     "Check",
+    "ClaimArm",
+    "ClaimResult",
     "ClipGradNorm",
+    "Comparison",
     "Confidence",
     "DecayLearningRate",
     "Diagnosis",
@@ -76,6 +86,7 @@ __all__ = [
     "Finding",
     "Group",
     "Heatmap",
+    "Holds",
     "Image",
     "Images",
     "Layer",
@@ -121,6 +132,7 @@ __all__ = [
     "UnitSeries",
     "UsageError",
     "Value",
+    "Verdict",
     "WarmUp",
     "Widen",
 ]
