@@ -12,7 +12,7 @@ DATA   ?=
 export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check slow lint types layers docs corpus bench golden clean
+.PHONY: help demo test check slow lint types layers docs corpus bench claims golden clean
 
 help:    ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
@@ -49,6 +49,9 @@ bench: $(STAMP)    ## what watching costs, and how fast the lab is, against peer
 corpus: $(STAMP)    ## 140 faulty and healthy trainings: how often are we right? (SEEDS=k JUDGE=1 ONLY=pattern RECORD=1)
 	$(BIN)/python -m corpus $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JUDGE),--judge) \
 	    $(if $(ONLY),--only "$(ONLY)") $(if $(RECORD),--record)
+
+claims: $(STAMP)    ## test the advice of the four threads anew, up to an hour (DATA=dir for MNIST)
+	$(BIN)/reluctant claims -o docs/claims.md $(if $(DATA),--data "$(DATA)")
 
 golden: $(STAMP)    ## rewrite printed output, then read the diff
 	$(BIN)/python -m pytest --golden -q tests/report
