@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 import reluctant
 from corpus._recipes import Recipe
@@ -58,8 +59,11 @@ class Job(NamedTuple):
 class Run:
     """What a loop of a recipe hands its losses to."""
 
-    def __init__(self, look: Callable[[Tensor], Any]) -> None:
+    def __init__(
+        self, look: Callable[[Tensor], Any], add: Callable[[Optimizer], Any]
+    ) -> None:
         self._look = look
+        self.add = add  # one more optimizer
         self.losses: list[float] = []
 
     def loss(self, loss: Tensor) -> Tensor:
@@ -83,7 +87,7 @@ def train(job: Job, folder: Path, budget: float) -> tuple[Said, float, float]:
         with reluctant.watch(
             training.model, training.optimizer, budget=budget, record=sink
         ) as watch:
-            run = Run(watch.loss)
+            run = Run(watch.loss, watch.add)
             with training.own_randomness():
                 loop(training, run, recipe.steps)
     seconds = time.perf_counter() - began

@@ -1,6 +1,7 @@
 """One-step actor-critic with shared body on a random walk: targets move all the time."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from reluctant import Training
@@ -20,14 +21,12 @@ class ActorCritic(nn.Module):
 
 
 def loop(training, run, steps):
-    net = training.model
     for _ in range(steps):
         s = torch.randint(9, (64,))
-        logits, value = net(s)
+        logits, value = training.model(s)
         policy = torch.distributions.Categorical(logits=logits)
-        a = policy.sample()
-        after = (s + 2 * a - 1).clamp(0, 9)
-        gain = torch.where(after == 9, 1.0, 0.9 * net(after)[1].detach()) - value
+        after = (s + 2 * (a := policy.sample()) - 1).clamp(0, 9)
+        gain = torch.where(after == 9, 1.0, 0.9 * training.model(after)[1].detach()) - value
         loss = run.loss((gain**2 - policy.log_prob(a) * gain.detach()).mean())
         training.optimizer.zero_grad()
         loss.backward()
@@ -37,4 +36,5 @@ def loop(training, run, steps):
 def make(seed):
     net = ActorCritic()
     adam = torch.optim.Adam(net.parameters(), lr=3e-3)
-    return Training(net, nn.MSELoss(), adam, [(torch.arange(10), torch.zeros(10))])
+    loss_fn, batch = lambda out, v: F.mse_loss(out[1], v), (torch.arange(10), torch.zeros(10))
+    return Training(net, loss_fn, adam, [batch])
