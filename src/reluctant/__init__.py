@@ -9,17 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reluctant.diagnosis import diagnose as diagnose
+    from reluctant.lab import Recipe as Recipe
+    from reluctant.lab import Training as Training
+    from reluctant.lab import check as check
+    from reluctant.lab import step_size_limit as step_size_limit
+    from reluctant.lab import success_map as success_map
     from reluctant.live import watch as watch
     from reluctant.records import Trace as Trace
 
 _HOMES = {
+    "Recipe": "reluctant.lab",
     "Trace": "reluctant.records",
     "Training": "reluctant.lab",
+    "check": "reluctant.lab",
     "diagnose": "reluctant.diagnosis",
+    "step_size_limit": "reluctant.lab",
     "success_map": "reluctant.lab",
     "watch": "reluctant.live",
 }
-__all__ = ["Trace", "Training", "diagnose", "success_map", "watch"]
+__all__ = [
+    "Recipe",
+    "Trace",
+    "Training",
+    "check",
+    "diagnose",
+    "step_size_limit",
+    "success_map",
+    "watch",
+]
 
 
 def __getattr__(name: str) -> Any:

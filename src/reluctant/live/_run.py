@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import reluctant
 from reluctant.live._session import Session, file_name
 from reluctant.records import Diagnosis, Finding, UsageError
 
-_PACKAGE = str(Path(reluctant.__file__).parent)
+_PACKAGE = str(Path(__file__).parents[1])
 
 
 class RunResult(NamedTuple):

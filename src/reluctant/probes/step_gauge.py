@@ -107,7 +107,7 @@ def step_terms(
     if (name := _once_differentiable(loss)) is not None:
         raise Unmeasurable(f"{name} in the loss cannot be differentiated twice")
     with same_random_states(wanted), _kept(buffers):
-        gradients = _differentiate(loss, wanted, None, create_graph=True)
+        gradients = differentiate(loss, wanted, None, create_graph=True)
         if not gradients:
             raise Unmeasurable("the loss depends on none of the model's parameters")
         updates = _updates(owners, gradients, accumulated=accumulated)
@@ -118,19 +118,29 @@ def step_terms(
         if curved:  # not where every gradient is a constant
             outputs = [gradients[p] for p in curved]
             vectors = [updates[p].to(gradients[p].dtype) for p in curved]
-            product = _differentiate(outputs, stepped, vectors)
+            product = differentiate(outputs, stepped, vectors)
         curvature = sum((_dot(h, updates[p]) for p, h in product.items()), 0.0)
     return StepTerms(gain, curvature)
 
 
-def _differentiate(
+def differentiate(
     outputs: Tensor | Sequence[Tensor],
     inputs: Sequence[Tensor],
     vectors: Sequence[Tensor] | None,
     *,
     create_graph: bool = False,
 ) -> dict[Tensor, Tensor]:
-    """One reverse pass that leaves the graph whole; unreached inputs are left out."""
+    """One reverse pass that leaves the graph whole; unreached inputs are left out.
+
+    Args:
+        outputs: What to differentiate.
+        inputs: By what.
+        vectors: One for each output; None for scalars.
+        create_graph: Whether the result can be differentiated again.
+
+    Raises:
+        Unmeasurable: If autograd cannot.
+    """
     try:
         found: Sequence[Tensor | None] = torch.autograd.grad(
             outputs,
