@@ -84,3 +84,10 @@ class Training:
                 loss.backward()
                 self.optimizer.step()
         return run.diagnosis, run.trace
+
+    def check(self) -> Diagnosis:
+        """Look it over before it begins."""
+        batches = list(zip(self.x.split(BATCH), self.y.split(BATCH), strict=True))
+        return reluctant.check(
+            self.model, self.loss, self.optimizer, batches, budget=60.0
+        )

@@ -6,11 +6,13 @@ from reluctant.records import (
     Check,
     Confidence,
     Diagnosis,
+    Exam,
     Finding,
     Prescription,
     Severity,
     Trace,
 )
+from reluctant.records.quantities import EXAM_S
 from reluctant.remedies import REMEDIES
 from reluctant.rules import CAUSES, RULES, Blind, Rule
 
@@ -41,6 +43,7 @@ def diagnose(trace: Trace, rules: Iterable[Rule] | None = None) -> Diagnosis:
         step=trace.last_step,
         training=trace.setup.name,
         notes=tuple(_about_the_record(trace)),
+        exams=tuple(_exams(trace)),
     )
 
 
@@ -130,6 +133,20 @@ def _prescribe(findings: Sequence[Finding], trace: Trace) -> list[Prescription]:
         if finding.code in remedy.treats
     )
     return [p for p in proposals if p is not None]
+
+
+def _exams(trace: Trace) -> list[Exam]:
+    """What a check measured, in the order in which it did."""
+    return [
+        Exam(
+            name=note.site,
+            outcome="measured" if note.topic == "exam" else "blind",
+            text=note.text,
+            seconds=float(trace.series(EXAM_S, note.site).values[-1:].sum()),
+        )
+        for note in trace.notes()
+        if note.topic in ("exam", "exam-blind")
+    ]
 
 
 def _about_the_record(trace: Trace) -> list[str]:

@@ -6,8 +6,10 @@ import re
 import pytest
 
 from bench import Training
-from reluctant.records import Diagnosis, Severity
+from reluctant.diagnosis import diagnose
+from reluctant.records import Diagnosis, Severity, Trace
 from reluctant.rules import RULES, Rule
+from reluctant.rules._base import BY_CHECK
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: r.code)
 
@@ -15,7 +17,10 @@ each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: r.code)
 def diagnosed(rule: type[Rule], section: str) -> Diagnosis:
     page = inspect.cleandoc(rule.__doc__ or "")
     (block,) = re.findall(rf"^## {section}\n```python\n(.+?)```", page, re.M | re.S)
-    return Training(block).run()[0]
+    training = Training(block)
+    if BY_CHECK in {c.reason for c in diagnose(Trace(), [rule()]).checks}:
+        return training.check()
+    return training.run()[0]
 
 
 @each_rule
@@ -37,4 +42,4 @@ def test_healthy_is_clear(rule: type[Rule]) -> None:
 def test_the_bench_itself_is_healthy(seed: int) -> None:
     diagnosis, _ = Training(seed=seed).run()
     assert all(f.severity is Severity.NOTE for f in diagnosis.findings)
-    assert not diagnosis.blind
+    assert {c.reason for c in diagnosis.blind} == {BY_CHECK}

@@ -11,6 +11,7 @@ import typer
 
 from reluctant.cli._output import FAILED, say
 from reluctant.cli.case import case
+from reluctant.cli.check import check
 from reluctant.cli.claims import claims
 from reluctant.cli.diagnose import diagnose
 from reluctant.cli.explain import explain
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 _passed_on = {"allow_interspersed_args": False}  # what follows SCRIPT is the script's
 app.command(context_settings=_passed_on)(run)
+app.command()(check)
 app.command()(diagnose)
 app.command()(case)
 app.command()(claims)

@@ -1,5 +1,6 @@
 """Trainings of our own: to try, to measure and to prove on, never the user's."""
 
+from reluctant.lab._check import check, check_training
 from reluctant.lab._load import load_recipe
 from reluctant.lab._map import MapInterrupted, success_map
 from reluctant.lab._recipe import Recipe, Training, build
@@ -11,6 +12,8 @@ __all__ = [
     "StepSizeLimit",
     "Training",
     "build",
+    "check",
+    "check_training",
     "load_recipe",
     "step_size_limit",
     "success_map",

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reluctant.lab._map_data import NotWholeError, whole_data
-from reluctant.lab._recipe import LossFn, Training, _pair
+from reluctant.lab._recipe import LossFn, Training, pair
 
 MOST_SAMPLES = 20_000  # that are scored, evenly spaced over the data where they can be
 MOST_BATCHES = 2_000
@@ -115,7 +115,7 @@ def _drawn(training: Training) -> Iterator[Batch]:
     for count, batch in enumerate(training.batches):
         if count >= MOST_BATCHES or samples >= MOST_SAMPLES:
             return
-        inputs, targets = _pair(batch)
+        inputs, targets = pair(batch)
         samples += len(targets) if isinstance(targets, Tensor) and targets.dim() else 1
         yield inputs, targets
 

@@ -77,6 +77,14 @@ class Training:
             self._random = RandomStates.now()
             outside.restore()
 
+    @contextmanager
+    def same_randomness(self) -> Iterator[None]:
+        """Draw as this training would next, and leave its streams where they were."""
+        mine = self._random
+        with self.own_randomness():
+            yield
+        self._random = mine
+
     def next_batch(self) -> tuple[Any, Any]:
         """The next `(inputs, targets)`, from a new epoch where one ends.
 
@@ -89,7 +97,7 @@ class Training:
             if self._epoch is not None:
                 for batch in self._epoch:
                     self._taken += 1
-                    return _pair(batch)
+                    return pair(batch)
             self._epoch = None
         one_shot = isinstance(self.batches, Iterator)
         raise UsageError(
@@ -101,16 +109,18 @@ class Training:
             )
         )
 
+    def outputs(self, inputs: Any) -> Any:
+        """What the model makes of the inputs of one batch."""
+        if isinstance(inputs, tuple):
+            return self.model(*inputs)
+        if isinstance(inputs, dict):
+            return self.model(**inputs)
+        return self.model(inputs)
+
     def loss(self, batch: tuple[Any, Any]) -> Tensor:
         """The loss of one batch, with its graph; UsageError if it is no scalar."""
         inputs, targets = batch
-        if isinstance(inputs, tuple):
-            outputs = self.model(*inputs)
-        elif isinstance(inputs, dict):
-            outputs = self.model(**inputs)
-        else:
-            outputs = self.model(inputs)
-        loss: Any = self.loss_fn(outputs, targets)
+        loss: Any = self.loss_fn(self.outputs(inputs), targets)
         if not isinstance(loss, Tensor):
             raise UsageError(
                 f"loss_fn gave a {type(loss).__name__}, but training needs a tensor of "
@@ -125,13 +135,14 @@ class Training:
         return loss
 
     def step(
-        self, count: int = 1, *, look: Callable[[Tensor], None] | None = None
+        self, count: int = 1, *, look: Callable[[Tensor], object] | None = None
     ) -> list[float]:
         """Train for some steps; the loss of each, before its step.
 
         Args:
             count: How many.
-            look: Given each step's loss with its graph, before `backward`.
+            look: Given each step's loss with its graph, before `backward`; more than
+                once a step where the optimizer evaluates the loss itself.
         """
         losses = []
         with self.own_randomness():
@@ -171,9 +182,9 @@ class Training:
             # an optimizer's copy has no hooks; those of changes belong to the training
             for hook in step_hooks(self.optimizer):
                 copy.deepcopy(hook, memo).attach(optimizer)
-            batches, start = _copy_of_batches(self.batches), None
+            batches, start = copy_of_batches(self.batches), None
             if self._epoch_start is not None:
-                start = _copy_of_batches(self._epoch_start[0]), self._epoch_start[1]
+                start = copy_of_batches(self._epoch_start[0]), self._epoch_start[1]
         except (RuntimeError, TypeError, ValueError) as error:
             raise UsageError(
                 f"this training cannot be forked: {error}. A recipe that builds it "
@@ -188,7 +199,7 @@ class Training:
     # --- inside
 
     def _step(
-        self, batch: tuple[Any, Any], look: Callable[[Tensor], None] | None
+        self, batch: tuple[Any, Any], look: Callable[[Tensor], object] | None
     ) -> Tensor:
         if "closure" in _required(type(self.optimizer).step):
             first: list[Tensor] = []
@@ -196,6 +207,8 @@ class Training:
             def closure() -> Tensor:
                 self.optimizer.zero_grad()
                 loss = self.loss(batch)
+                if look is not None:
+                    look(loss)
                 loss.backward()
                 first.append(loss)
                 return loss
@@ -214,7 +227,7 @@ class Training:
         if isinstance(self.batches, Iterator):
             self._epoch_start = None
         else:
-            self._epoch_start = _copy_of_batches(self.batches), RandomStates.now()
+            self._epoch_start = copy_of_batches(self.batches), RandomStates.now()
         self._epoch, self._taken = iter(self.batches), 0
 
     def _replay_epoch(self, start: tuple[Any, RandomStates], taken: int) -> None:
@@ -222,7 +235,7 @@ class Training:
         outside = RandomStates.now()
         self._epoch_start = start
         # what the epoch draws from, it also leaves behind for the next one
-        self.batches = _copy_of_batches(start[0])
+        self.batches = copy_of_batches(start[0])
         start[1].restore()
         try:
             self._epoch = iter(self.batches)
@@ -261,7 +274,8 @@ def build(recipe: Recipe, seed: int) -> Training:
     return training
 
 
-def _pair(batch: Any) -> tuple[Any, Any]:
+def pair(batch: Any) -> tuple[Any, Any]:
+    """What a loader yields as `(inputs, targets)`; UsageError if it is no pair."""
     if isinstance(batch, tuple | list) and len(batch) == 2:
         return batch[0], batch[1]
     size = f" of {len(batch)}" if isinstance(batch, tuple | list | dict) else ""
@@ -271,7 +285,7 @@ def _pair(batch: Any) -> tuple[Any, Any]:
     )
 
 
-def _copy_of_batches(batches: Any) -> Any:
+def copy_of_batches(batches: Any) -> Any:
     """Copy what decides the order, share the data."""
     if isinstance(batches, list | tuple | Tensor):
         return batches

@@ -1,5 +1,6 @@
 """When to look, so that looking stays within its budget."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,10 +30,12 @@ class Governor:
 
     Args:
         budget: Share of the training's time that watching may take.
+        thorough: Whether every step is sampled, whatever it costs.
     """
 
-    def __init__(self, budget: float) -> None:
+    def __init__(self, budget: float, *, thorough: bool = False) -> None:
         self.budget = budget
+        self._thorough = thorough
         self._light_s = self._deep_s = self._other_s = 0.0
         self._light = self._deep = self._steps = 0
         self._began = time.perf_counter()
@@ -66,6 +69,9 @@ class Governor:
     def next_step(self, step: int) -> tuple[bool, bool]:
         """Whether to look at `step` at all, and whether in depth."""
         self._steps += 1
+        if self._thorough:
+            self._deep += 1
+            return True, True
         is_overdue = step >= _OVERDUE * self._last_deep
         if step >= self._next_deep and (is_overdue or self.affords(self._per_deep())):
             self._last_deep = step
@@ -86,6 +92,8 @@ class Governor:
     @property
     def allowance_s(self) -> float:
         """Seconds that may have gone into sampling by now."""
+        if self._thorough:
+            return math.inf
         elapsed = self.elapsed_s
         early = _START_UP_S + _EARLY_RATE * min(elapsed, _EARLY_S)
         share = (1 - _LIGHT_SHARE) * _UNDERCOUNT * self.budget

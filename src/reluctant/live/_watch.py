@@ -51,9 +51,10 @@ class Watch:
         probes: Sequence[Probe],
         sink: Path | None,
         argv: tuple[str, ...] = (),
+        thorough: bool = False,
     ) -> None:
         self.trace = Trace(sink=sink)
-        self._governor = Governor(budget)
+        self._governor = Governor(budget, thorough=thorough)
         self._recorder = recorder = Recorder(self.trace, self._governor)
         self._now = recorder.now
         self._model = weakref.ref(model) if model is not None else None

@@ -10,7 +10,7 @@ from reluctant.records._claim import (
     Holds,
     Verdict,
 )
-from reluctant.records._diagnosis import Check, Diagnosis
+from reluctant.records._diagnosis import Check, Diagnosis, Exam
 from reluctant.records._errors import ReluctantError, TraceError, UsageError
 from reluctant.records._figure import (
     Axis,
@@ -82,6 +82,7 @@ __all__ = [
     "Diagnosis",
     "EditSource",
     "Evidence",
+    "Exam",
     "Figure",
     "Finding",
     "Group",

@@ -24,6 +24,22 @@ class Check(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Exam(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurement that a check made on copies, before training.
+
+    Attributes:
+        name: Such as `"overfit"`.
+        outcome: `"blind"` where it could not be taken.
+        text: What it measured, or why it could not.
+        seconds: How long it took.
+    """
+
+    name: str
+    outcome: Literal["measured", "blind"]
+    text: str
+    seconds: float = 0.0
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """One headline, what follows from it, and for every rule whether it could look.
 
@@ -37,6 +53,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
         training: What the user calls the model.
         notes: What a reader should know about the record itself: what was hidden from
             view, damage, what watching cost.
+        exams: What a check measured; empty for a watched run.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -46,6 +63,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     step: int = -1
     training: str = "model"
     notes: tuple[str, ...] = ()
+    exams: tuple[Exam, ...] = ()
 
     def __str__(self) -> str:
         """The headline and what stands under it, a line each, for `print`."""

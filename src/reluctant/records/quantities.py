@@ -8,6 +8,28 @@ BATCH_SAMPLES = Quantity(
     "run",
     "samples that the model saw in training mode in one sampled step",
 )
+CENSUS_FIRED = Quantity(
+    "census_fired",
+    "1",
+    "unit",
+    "share of the census' samples that the unit fired on at least once",
+)
+CENSUS_MAX = Quantity(
+    "census_max", "1", "unit", "largest pre-activation of the unit in the census"
+)
+CENSUS_SAMPLES = Quantity(
+    "census_samples",
+    "1",
+    "run",
+    "samples of the census: one pass over the data at fixed weights, dropout off",
+)
+CENSUS_WHOLE = Quantity(
+    "census_whole", "1", "run", "1 if the census went over all of the data, else 0"
+)
+DATA_BATCHES = Quantity(
+    "data_batches", "1", "run", "batches of one epoch; those seen where it is longer"
+)
+EXAM_S = Quantity("exam_s", "s", "run", "time that one exam of a check took, by exam")
 FIRING_RATE = Quantity(
     "firing_rate",
     "1",
@@ -44,6 +66,12 @@ LEARNING_RATE = Quantity(
 LOSS = Quantity(
     "loss", "loss", "run", "sum of the losses whose backward() this step applied"
 )
+LOSS_REPLICATION = Quantity(
+    "loss_replication",
+    "1",
+    "run",
+    "loss of a batch and its copy together over the loss of the batch: 1 mean, 2 sum",
+)
 OUTPUT_MAX = Quantity(
     "output_max", "1", "run", "largest entry of the tensor that the loss received"
 )
@@ -60,6 +88,27 @@ OUTPUT_VARIATION = Quantity(
     "run",
     "variance of the outputs between samples over their mean square, over all outputs",
 )
+OVERFIT_FREEDOM = Quantity(
+    "overfit_freedom",
+    "1",
+    "run",
+    "entries of trained parameters for each entry of the targets to be fitted",
+)
+OVERFIT_OWN = Quantity(
+    "overfit_own",
+    "1",
+    "run",
+    "overfit_skill as reached with the training's own optimizer",
+)
+OVERFIT_SKILL = Quantity(
+    "overfit_skill",
+    "1",
+    "run",
+    "1 - lowest loss of training on few samples alone / the best constant's on them",
+)
+OVERFIT_STEPS = Quantity(
+    "overfit_steps", "step", "run", "steps of the attempts to fit few samples"
+)
 PREACT_MAX = Quantity(
     "preact_max", "1", "unit", "largest pre-activation of the unit in one sampled step"
 )
@@ -75,8 +124,20 @@ PREACT_VARIATION = Quantity(
     "layer",
     "variance of the pre-activations between samples over their mean square",
 )
+PRECONDITIONED_EIGENVALUE = Quantity(
+    "preconditioned_eigenvalue",
+    "1",
+    "run",
+    "largest eigenvalue of the Hessian as the optimizer's preconditioner scales it",
+)
 REACH_STEPS = Quantity(
     "reach_steps", "step", "run", "steps that this reading of grad_reached covers"
+)
+SAMPLE_LEAK = Quantity(
+    "sample_leak",
+    "1",
+    "layer",
+    "gradient of one sample's output by other samples' input over that by all, eval",
 )
 SATURATED = Quantity(
     "saturated",
@@ -102,6 +163,12 @@ STEP_GAIN = Quantity(
     "run",
     "gᵀu for the update u that is subtracted and g of the same batch's loss",
 )
+STEP_LIMIT = Quantity(
+    "step_limit",
+    "1",
+    "run",
+    "learning rate at which a quadratic of the measured top eigenvalue diverges",
+)
 TARGET_COUNT = Quantity(
     "target_count", "1", "output", "samples of each class in the batch"
 )
@@ -110,6 +177,12 @@ TARGET_MEAN = Quantity("target_mean", "1", "output", "mean over samples of each 
 TARGET_MIN = Quantity("target_min", "1", "run", "smallest target")
 TARGET_SQUARE = Quantity(
     "target_square", "1", "output", "mean over samples of each target's square"
+)
+TOP_EIGENVALUE = Quantity(
+    "top_eigenvalue",
+    "loss/param²",
+    "run",
+    "largest eigenvalue, by sign, of the Hessian of the loss on a few batches",
 )
 UPDATE_RATIO = Quantity(
     "update_ratio", "1", "param", "‖p_after − p_before‖ / ‖p_before‖"

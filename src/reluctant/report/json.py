@@ -40,6 +40,7 @@ def _document(diagnosis: Diagnosis, **known: Any) -> dict[str, Any]:
         "blind": [{**_check(c), "outcome": c.outcome} for c in d.blind],
         "prescriptions": [_builtins(p) for p in d.prescriptions],
         "notes": list(d.notes),
+        "exams": [_builtins(exam) for exam in d.exams],
         **known,
     }
 

@@ -54,6 +54,7 @@ def _one(d: Diagnosis, page: Page) -> str:
         _effects(paper, d.root, d, page, indent=4)
     _others(paper, d, page)
     _cures(paper, d, page)
+    _exams(paper, d)
     _judged(paper, d, page)
     return str(paper)
 
@@ -181,6 +182,21 @@ def _cures(paper: Paper, d: Diagnosis, page: Page) -> None:
             paper.code(row, 7)
     if len(cures) > len(shown):
         paper.put(f"and {len(cures) - len(shown)} more (--verbose lists them)", 2)
+
+
+def _exams(paper: Paper, d: Diagnosis) -> None:
+    """What a check measured, a line each."""
+    if not d.exams:
+        return
+    paper.title("What was looked at")
+    for exam in d.exams:
+        is_blind = exam.outcome == "blind"
+        line = Text.assemble(
+            (printable(exam.name), "magenta" if is_blind else "bold"),
+            (f", {exam.seconds:.2f} s", "dim"),
+            f": {'blind, ' * is_blind}{_prose(exam.text)}",
+        )
+        paper.item("-", line, 2)
 
 
 def _judged(paper: Paper, d: Diagnosis, page: Page) -> None:

@@ -19,6 +19,9 @@ class Blind(Exception):
     """Raised by a rule that cannot judge yet; the message says what it lacks."""
 
 
+BY_CHECK = "measured by `reluctant check` alone"  # why a watched run is blind to it
+
+
 class Rule(abc.ABC):
     """A question asked of a trace.
 

@@ -46,3 +46,11 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # nan in the weights makes every comparison false: units seem silent.
     "NUM101": _LOST_UNITS,
 }
+
+# A network that cannot learn a few samples by heart is broken; whatever else was found
+# is what is broken about it.
+_SHOWS_IN_OVERFIT = ("HED", "INI", "LOP", "GRD", "NUM", "STP", "UNT", "DAT")
+CAUSES = {
+    code: (*effects, "FIT101") if code.startswith(_SHOWS_IN_OVERFIT) else effects
+    for code, effects in ({"HED101": (), "LOP401": ()} | CAUSES).items()
+}

@@ -9,7 +9,10 @@ import torch
 from torch import Tensor
 
 _MIXED_IN = 1.0  # of a fresh direction in a warm start; at 0.1 an overtaker is missed
-_IN_A_ROW = 2  # small residuals that are believed: one alone may be a neighbor's
+# A residual of ρ·θ cannot tell θ from a neighbor ε·θ above it of which the start held
+# less than ρ/ε as much. To be within 1 %, of 245 starts on seven networks 39 stopped
+# short at ρ = 1 %, 20 at 0.3 %, 5 at 0.2 % and none at 0.1 %.
+_SHARPER = 0.1
 _ROOM = 8  # basis vectors to begin with
 _BREAKDOWN = 1e-7  # of the operator's norm; below it the space is exhausted
 
@@ -73,7 +76,6 @@ def largest_eigenpair(
     basis = first.new_empty((_ROOM, size))
     basis[0] = first / first.norm()
     most = min(most, size)
-    small = 0  # residuals in a row
     diagonal: list[float] = []
     beside: list[float] = []
     for k in range(most):
@@ -91,8 +93,7 @@ def largest_eigenpair(
         scale = float(np.abs(values).max())
         exhausted = beta <= _BREAKDOWN * scale or k + 1 == size
         residual = 0.0 if exhausted else beta * abs(float(s[-1]))
-        small = small + 1 if residual <= tolerance * abs(top) else 0
-        enough = small >= _IN_A_ROW
+        enough = residual <= _SHARPER * tolerance * abs(top)
         if exhausted or enough or k + 1 == most:
             weights = torch.as_tensor(s, dtype=basis.dtype, device=basis.device)
             vector = known.T @ weights

@@ -1,0 +1,282 @@
+"""Whether the network can learn a few samples by heart."""
+
+import itertools
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from reluctant.lab._recipe import Training
+from reluctant.lab.exams._batch import (
+    chosen,
+    joined,
+    length,
+    mapped,
+    tensors,
+    without_dropout,
+)
+from reluctant.probes._update import Unmeasurable
+
+_RATES = (3e-3, 3e-2, 3e-4)  # of Adam, where the training's own optimizer does not do
+_LEARNT = 0.9  # skill at which an attempt may end
+_ENOUGH = 0.5  # skill at which nothing more has to be tried
+_MOST_BATCHES = 4  # that are looked through for targets that differ
+_PARTS_PER_TARGET = 10
+
+
+class OneBatchOverfit(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the best constant's loss went when few samples were all there was.
+
+    Attributes:
+        skill: 1 − lowest loss reached / loss of the best constant output, on these
+            samples; the best of all attempts.
+        own: The same with the training's own optimizer, as far as it was run.
+        attempts: Optimizer, steps, skill of each, such as `("Adam 0.003", 150, 0.4)`.
+        constant: The best constant's loss.
+        samples: How many had to be learnt.
+        freedom: Entries of trained parameters for each entry of the targets.
+        is_done: Whether every attempt ran to its end, or one of them succeeded.
+    """
+
+    skill: float
+    own: float
+    attempts: tuple[tuple[str, int, float], ...]
+    constant: float
+    samples: int
+    freedom: float
+    is_done: bool
+
+    @property
+    def steps(self) -> int:
+        """Steps of all attempts."""
+        return sum(steps for _, steps, _ in self.attempts)
+
+
+def one_batch_overfit(
+    training: Training,
+    *,
+    seconds: float = math.inf,
+    samples: int = 32,
+    own_steps: int = 60,
+    steps: int = 150,
+) -> OneBatchOverfit:
+    """Train on few samples of the first batch alone, until they are learnt.
+
+    First with the training's own optimizer; where that does not get half of the way to
+    zero, with Adam at three learning rates, so that a rate that is merely small is not
+    taken for a network that cannot learn. Dropout is off. Works on forks.
+
+    The yardstick is the best constant output for these very samples, found by
+    minimizing the loss over constants. So few samples are taken that the network has
+    ten trained parameters for each target, where that leaves two.
+
+    Args:
+        training: Anything that can be forked.
+        seconds: After which no further step is taken.
+        samples: At most so many.
+        own_steps: Of the training's own optimizer.
+        steps: Of each other attempt.
+
+    Raises:
+        UsageError: If the training cannot be forked, or has no batch.
+        Unmeasurable: If no optimizer moves anything, the targets do not differ, or no
+            constant can be given to the loss.
+    """
+    until = time.perf_counter() + seconds
+    start = training.fork()
+    owned = _owned(start)
+    if not owned:
+        raise Unmeasurable("no parameter of the model is trained")
+    freedom = sum(p.numel() for p in owned)
+    with start.own_randomness(), sdpa_kernel(SDPBackend.MATH):
+        without_dropout(start.model)
+        batch = _few(start, samples, freedom)
+        constant = _best_constant(start, batch)
+    entries = _entries(batch)
+    start = training.fork()  # the look above has moved buffers
+    without_dropout(start.model)
+    start.batches, start.steps = [batch], 0
+    attempts: list[tuple[str, int, float]] = []
+    is_done = True
+    for rate in (None, *_RATES):
+        name = "its own optimizer" if rate is None else f"Adam {rate:g}"
+        most = own_steps if rate is None else steps
+        taken, lowest = _attempt(start, rate, most, constant, until)
+        attempts.append((name, taken, 1 - lowest / constant))
+        if attempts[-1][2] >= _ENOUGH:
+            break
+        if taken < most and time.perf_counter() > until:
+            is_done = False
+            break
+    return OneBatchOverfit(
+        skill=max(skill for _, _, skill in attempts),
+        own=attempts[0][2],
+        attempts=tuple(attempts),
+        constant=constant,
+        samples=length(*batch),
+        freedom=freedom / max(1, entries),
+        is_done=is_done,
+    )
+
+
+def _attempt(
+    start: Training, rate: float | None, most: int, constant: float, until: float
+) -> tuple[int, float]:
+    """Steps taken, and the lowest loss; inf if none was finite."""
+    copy = start.fork()
+    if rate is not None:
+        copy.optimizer = torch.optim.Adam(_owned(copy), lr=rate)
+    lowest = math.inf
+    while copy.steps < most:
+        (loss,) = copy.step()
+        if not math.isfinite(loss):
+            break
+        lowest = min(lowest, loss)
+        if 1 - lowest / constant >= _LEARNT or time.perf_counter() > until:
+            break
+    return copy.steps, lowest
+
+
+def _owned(training: Training) -> list[Tensor]:
+    ours = {id(p) for p in training.model.parameters() if p.requires_grad}
+    groups = training.optimizer.param_groups
+    return [p for group in groups for p in group["params"] if id(p) in ours]
+
+
+def _few(copy: Training, samples: int, freedom: int) -> tuple[Any, Any]:
+    """Samples whose targets differ, few enough to be learnt by heart."""
+    batch = copy.next_batch()
+    for _ in range(_MOST_BATCHES - 1):
+        if length(*batch) > 1 and _differ(batch):
+            break
+        try:
+            batch = joined(batch, copy.next_batch())
+        except (RuntimeError, StopIteration):
+            break
+    n = length(*batch)
+    order = _varied(batch, n)
+    few = min(samples, n)
+    while few > 2 and _PARTS_PER_TARGET * _entries(batch) * few / n > freedom:
+        few //= 2
+    cut: tuple[Any, Any] = chosen(batch, order[:few])
+    with torch.no_grad():
+        try:
+            copy.loss(cut)
+        except (RuntimeError, ValueError, IndexError):  # samples are on another axis
+            return batch
+    return cut
+
+
+def _entries(batch: tuple[Any, Any]) -> int:
+    found = tensors(batch[1])
+    return sum(t.numel() for t in found) if found else length(*batch)
+
+
+def _differ(batch: tuple[Any, Any]) -> bool:
+    found = [t for t in tensors(batch[1]) if t.ndim and len(t) > 1]
+    return not found or any(bool((t != t[:1]).any()) for t in found)
+
+
+def _varied(batch: tuple[Any, Any], n: int) -> Tensor:
+    """Positions in an order that begins with as many different targets as there are."""
+    for target in tensors(batch[1])[:1]:
+        if target.ndim == 1 and len(target) == n and not target.is_floating_point():
+            seen: dict[int, int] = {}
+            turn = []
+            for value in target.tolist():
+                seen[value] = seen.get(value, -1) + 1
+                turn.append(seen[value])
+            return torch.tensor(sorted(range(n), key=turn.__getitem__))
+    return torch.arange(n)
+
+
+def _best_constant(copy: Training, batch: tuple[Any, Any]) -> float:
+    """The lowest loss of an output that is the same for every sample."""
+    inputs, targets = batch
+    with torch.no_grad():
+        outputs = copy.outputs(inputs)
+    floats = [t for t in tensors(outputs) if t.is_floating_point() and t.ndim]
+    if not floats:
+        raise Unmeasurable("the outputs hold no tensor that a constant could replace")
+    for link in _links(floats):
+        try:
+            found = _minimum(copy, outputs, targets, link)
+        except (RuntimeError, ValueError, IndexError):
+            continue  # such as a probability that has to lie between 0 and 1
+        if math.isfinite(found):
+            break
+    else:
+        raise Unmeasurable("the loss takes no constant in place of the outputs")
+    with torch.no_grad():
+        first = float(copy.loss_fn(outputs, targets))
+    if found <= 1e-6 * abs(first):
+        raise Unmeasurable(
+            f"a constant output already has a loss of {found:.3g} on the samples "
+            "looked at: their targets do not differ, or the loss has no lower end"
+        )
+    return found
+
+
+Link = Callable[[Tensor], Tensor]
+
+
+def _links(outputs: list[Tensor]) -> list[Link]:
+    """Maps to what the outputs can be, most natural first."""
+
+    def same(t: Tensor) -> Tensor:
+        return t
+
+    first = outputs[0]
+    axis = min(1, first.ndim - 1)
+    is_logs = first.ndim > 1 and bool(
+        ((first.exp().sum(axis) - 1).abs() < 1e-3).all() and (first <= 0).all()
+    )
+    if is_logs and first.shape[axis] > 1:
+        return [lambda t: torch.log_softmax(t, min(1, t.ndim - 1))]
+    return [same, torch.sigmoid]
+
+
+def _minimum(copy: Training, outputs: Any, targets: Any, link: Link) -> float:
+    """Minimize the loss over constants, by a quasi-Newton method."""
+    constants: list[Tensor] = []
+
+    def mean(t: Tensor) -> Tensor:
+        if not t.is_floating_point() or not t.ndim:
+            return t
+        constants.append(t.mean(0, keepdim=True).double().requires_grad_())
+        return t
+
+    mapped(outputs, mean)
+
+    def loss() -> Tensor:
+        free = iter(constants)
+
+        def spread(t: Tensor) -> Tensor:
+            if not t.is_floating_point() or not t.ndim:
+                return t
+            return link(next(free)).to(t.dtype).expand_as(t)
+
+        found: Tensor = copy.loss_fn(mapped(outputs, spread), targets)
+        return found
+
+    if not loss().requires_grad:
+        raise Unmeasurable("the loss does not depend on the outputs")
+    method = torch.optim.LBFGS(constants, max_iter=60, line_search_fn="strong_wolfe")
+    lowest = math.inf
+
+    def closure() -> Tensor:
+        nonlocal lowest
+        method.zero_grad()
+        value = loss()
+        value.backward()
+        lowest = min(lowest, float(value.detach()))
+        return value
+
+    for _ in itertools.repeat(None, 2):
+        method.step(closure)
+    return lowest

@@ -1,0 +1,1 @@
+"""FIT: what became of the training."""
