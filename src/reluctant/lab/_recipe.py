@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -246,7 +246,11 @@ class Training:
             outside.restore()
 
 
-Recipe: TypeAlias = Callable[[int], Training]
+class Recipe(Protocol):
+    """How to start a training over: a function of a seed that returns a `Training`."""
+
+    def __call__(self, seed: int, /) -> Training:
+        """A fresh training, drawn with this seed."""
 
 
 def build(recipe: Recipe, seed: int) -> Training:
