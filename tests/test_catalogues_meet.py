@@ -17,7 +17,7 @@ def named_in(*folders: str) -> set[str]:
 
 
 def test_whatever_a_rule_reads_is_measured_somewhere() -> None:
-    assert named_in("rules") <= named_in("probes", "live")
+    assert named_in("rules") <= named_in("probes", "live", "lab")
 
 
 def test_whatever_a_rule_needs_is_a_quantity() -> None:
@@ -30,7 +30,7 @@ def test_whatever_a_remedy_treats_some_rule_finds() -> None:
 
 def test_every_root_cause_has_a_remedy_or_is_a_consequence() -> None:
     treated = {c for r in REMEDIES for c in r.treats}
-    consequences = {"GRD102", "HED101", "UNT101", "UNT102"}
+    consequences = {"FIT101", "GRD102", "HED101", "UNT101", "UNT102"}
     assert {rule.code for rule in RULES} == treated | consequences
 
 

@@ -10,9 +10,11 @@ import pytest
 
 import reluctant.remedies
 from bench import Training
-from reluctant.records import EditSource, Prescription, ScaleLearningRate
+from reluctant.diagnosis import diagnose
+from reluctant.records import EditSource, Prescription, ScaleLearningRate, Trace
 from reluctant.remedies import REMEDIES, Remedy
 from reluctant.rules import RULES
+from reluctant.rules._base import BY_CHECK
 
 SECTIONS = ["When it helps", "When it hurts", "What it changes"]
 each_remedy = pytest.mark.parametrize("remedy", REMEDIES, ids=lambda r: r.name())
@@ -26,7 +28,11 @@ def prescribed(code: str) -> tuple[Prescription, ...]:
     (rule,) = (r for r in RULES if r.code == code)
     page = inspect.cleandoc(rule.__doc__ or "")
     (block,) = re.findall(r"^## Sick\n```python\n(.+?)```", page, re.M | re.S)
-    diagnosis, _ = Training(block).run(160)
+    training = Training(block)
+    if BY_CHECK in {c.reason for c in diagnose(Trace(), [rule()]).checks}:
+        diagnosis = training.check()
+    else:
+        diagnosis, _ = training.run(160)
     return tuple(p for p in diagnosis.prescriptions if p.cures == code)
 
 

@@ -28,6 +28,7 @@ from reluctant.records.quantities import (
     DATA_BATCHES,
     LOSS,
     LOSS_REPLICATION,
+    OVERFIT_DRY,
     OVERFIT_FREEDOM,
     OVERFIT_OWN,
     OVERFIT_SKILL,
@@ -257,6 +258,9 @@ def _overfit(patient: Patient, found: Findings) -> str:
     )
     text = f"of the best constant's loss on {seen.samples} samples "
     text += f"({seen.constant:.3g}) goes with {tried}"
+    if math.isfinite(seen.without_dropout):
+        text += f"; with dropout off {seen.without_dropout:.0%}"
+        found.after.append((OVERFIT_DRY, "", seen.without_dropout))
     if not seen.is_done:
         return f"{text}; out of time"
     found.after += [

@@ -88,6 +88,9 @@ OUTPUT_VARIATION = Quantity(
     "run",
     "variance of the outputs between samples over their mean square, over all outputs",
 )
+OVERFIT_DRY = Quantity(
+    "overfit_dry", "1", "run", "overfit_skill as reached by Adam with dropout off"
+)
 OVERFIT_FREEDOM = Quantity(
     "overfit_freedom",
     "1",

@@ -18,6 +18,7 @@ from reluctant.remedies.reinitialize_orthogonally import ReinitializeOrthogonall
 from reluctant.remedies.repel_alike_units import RepelAlikeUnits
 from reluctant.remedies.restart_with_selection import RestartWithSelection
 from reluctant.remedies.revive_dead_units import ReviveDeadUnits
+from reluctant.remedies.separate_the_samples import SeparateTheSamples
 from reluctant.remedies.shrink_outgoing_weights import ShrinkOutgoingWeights
 from reluctant.remedies.smooth_hidden_units import SmoothHiddenUnits
 from reluctant.remedies.split_merged_units import SplitMergedUnits
@@ -54,6 +55,7 @@ REMEDIES: tuple[type[Remedy], ...] = (
     RepelAlikeUnits,
     RestartWithSelection,
     ReviveDeadUnits,
+    SeparateTheSamples,
     ShrinkOutgoingWeights,
     SmoothHiddenUnits,
     SplitMergedUnits,

@@ -81,13 +81,17 @@ def is_collated(batches: Any) -> bool:
     )
 
 
-def without_dropout(model: nn.Module) -> None:
-    """Turn dropout off in a copy, and leave every mode as it is."""
+def without_dropout(model: nn.Module) -> bool:
+    """Turn dropout off in a copy, all modes left as they are; whether there was any."""
+    found = False
     for module in model.modules():
-        if isinstance(module, nn.modules.dropout._DropoutNd):
-            module.p = 0.0
-        elif isinstance(module, nn.MultiheadAttention | nn.RNNBase):
-            module.dropout = 0.0
+        is_dropout = isinstance(module, nn.modules.dropout._DropoutNd)
+        has_dropout = isinstance(module, nn.MultiheadAttention | nn.RNNBase)
+        name = "p" if is_dropout else "dropout"
+        if (is_dropout or has_dropout) and getattr(module, name) > 0:
+            setattr(module, name, 0.0)
+            found = True
+    return found
 
 
 class Copies:

@@ -40,6 +40,7 @@ class OneBatchOverfit(msgspec.Struct, frozen=True, kw_only=True):
         constant: The best constant's loss.
         samples: How many had to be learnt.
         freedom: Entries of trained parameters for each entry of the targets.
+        without_dropout: Skill of Adam with dropout off; nan where that was not tried.
         is_done: Whether every attempt ran to its end, or one of them succeeded.
     """
 
@@ -49,6 +50,7 @@ class OneBatchOverfit(msgspec.Struct, frozen=True, kw_only=True):
     constant: float
     samples: int
     freedom: float
+    without_dropout: float
     is_done: bool
 
     @property
@@ -69,7 +71,8 @@ def one_batch_overfit(
 
     First with the training's own optimizer; where that does not get half of the way to
     zero, with Adam at three learning rates, so that a rate that is merely small is not
-    taken for a network that cannot learn. Dropout is off. Works on forks.
+    taken for a network that cannot learn; and where that does not do with dropout off,
+    to tell whether that is why. Works on forks.
 
     The yardstick is the best constant output for these very samples, found by
     minimizing the loss over constants. So few samples are taken that the network has
@@ -94,12 +97,10 @@ def one_batch_overfit(
         raise Unmeasurable("no parameter of the model is trained")
     freedom = sum(p.numel() for p in owned)
     with start.own_randomness(), sdpa_kernel(SDPBackend.MATH):
-        without_dropout(start.model)
         batch = _few(start, samples, freedom)
         constant = _best_constant(start, batch)
     entries = _entries(batch)
     start = training.fork()  # the look above has moved buffers
-    without_dropout(start.model)
     start.batches, start.steps = [batch], 0
     attempts: list[tuple[str, int, float]] = []
     is_done = True
@@ -113,6 +114,12 @@ def one_batch_overfit(
         if taken < most and time.perf_counter() > until:
             is_done = False
             break
+    dry = math.nan
+    if is_done and max(skill for _, _, skill in attempts) < _ENOUGH:
+        dry_start = start.fork()
+        if without_dropout(dry_start.model):
+            _, lowest = _attempt(dry_start, _RATES[0], steps, constant, until)
+            dry = 1 - lowest / constant
     return OneBatchOverfit(
         skill=max(skill for _, _, skill in attempts),
         own=attempts[0][2],
@@ -120,6 +127,7 @@ def one_batch_overfit(
         constant=constant,
         samples=length(*batch),
         freedom=freedom / max(1, entries),
+        without_dropout=dry,
         is_done=is_done,
     )
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import (
+    OVERFIT_DRY,
     OVERFIT_FREEDOM,
     OVERFIT_OWN,
     OVERFIT_SKILL,
@@ -28,9 +29,9 @@ class CannotOverfitOneBatch(Rule):
 
     ## How it is measured
     `reluctant check` trains copies on few samples alone: with the training's own
-    optimizer, and where that does not do with Adam at three learning rates, dropout
-    off. Skill is 1 − the lowest loss reached / the loss of the best constant output for
-    these very samples, found by minimizing the loss over constants.
+    optimizer, and where that does not do with Adam at three learning rates. Skill is
+    1 − the lowest loss reached / the loss of the best constant output for these very
+    samples, found by minimizing the loss over constants.
 
     ## Sick
     ```python
@@ -87,10 +88,13 @@ class CannotOverfitOneBatch(Rule):
             raise Blind(f"{steps} steps of overfitting, {self.min_steps} needed")
         series = trace.series(OVERFIT_OWN).values
         own = float(series[-1]) if series.size else best
+        series = trace.series(OVERFIT_DRY).values
+        dry = float(series[-1]) if series.size else nan
+        but = f"; with dropout off it is {dry:.0%}" if dry > 2 * self.skill else ""
         yield self.finding(
             f"trained on a few samples alone, {steps} steps with its own optimizer and "
             f"Adam at other rates take {max(best, 0.0):.1%} off the loss of the best "
-            f"constant (limit {self.skill:.0%})",
+            f"constant (limit {self.skill:.0%}){but}",
             evidence=(
                 Evidence(
                     quantity=OVERFIT_SKILL.name,
