@@ -35,7 +35,6 @@ def loop(training, run, steps):
 
 
 def make(seed):
-    ring = F.normalize(torch.randn(1000, 2))
-    net, batches = GAN(), Batches(ring, torch.ones(1000, 1), 64)
+    net, ring = GAN(), Batches(F.normalize(torch.randn(1000, 2)), torch.ones(1000, 1), 64)
     optimizer = torch.optim.Adam(net.d.parameters(), lr=1e-3, betas=(0.5, 0.999))
-    return Training(net, nn.BCEWithLogitsLoss(), optimizer, batches)
+    return Training(net, nn.BCEWithLogitsLoss(), optimizer, ring)
