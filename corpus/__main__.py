@@ -74,12 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if failed:
         print("failed:", *failed, sep="\n  ")
         return 2
+    if given.record and not given.judge:
+        _harm.record(harm, given.seeds)
     if given.only:
         return 0
     if given.record:
         TABLE.write_bytes(msgspec.json.format(msgspec.json.encode(now), indent=1))
-        if not given.judge:
-            _harm.record(harm, given.seeds)
         return 0
     return _compare(now, given.seeds)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from corpus._recipes import recipes
 from corpus._watched import Job
 
 FILE = Path(__file__).parent / "harm.json"
@@ -69,9 +70,14 @@ def unhelped(scores: Mapping[Job, float], seeds: int) -> list[str]:
 
 
 def record(scores: Mapping[Job, float], seeds: int) -> None:
-    """Write them down."""
-    encoded = msgspec.json.encode(pairs(scores, seeds))
-    FILE.write_bytes(msgspec.json.format(encoded, indent=1))
+    """Write them down, where there are as many seeds as before or more."""
+    known = recorded() if FILE.exists() else {}
+    for name, pair in pairs(scores, seeds).items():
+        if name not in known or len(known[name].faulty) <= seeds:
+            known[name] = pair
+    names = {r.name for r in recipes()}
+    known = {name: known[name] for name in sorted(known) if name in names}
+    FILE.write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=1))
 
 
 def recorded() -> dict[str, Pair]:

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+
 from corpus import _harm
 from corpus._figures import Figures, Share, difference, figures
 from corpus._recipes import MAX_LINES, Recipe, recipes
 from corpus._watched import Said, final_loss
-
 from reluctant.lab import Training
 from reluctant.rules import RULES
 
@@ -109,3 +109,18 @@ def test_a_repair_must_help_with_every_seed() -> None:
     assert not _harm.Pair(False, (0.5, 0.85), (0.9, 0.86)).helped
     assert not _harm.Pair(True, (-1.0,), (-0.96,)).helped
     assert not _harm.Pair(True, (-1.0,), (None,)).helped
+
+
+FAULTY = [recipe for recipe in ALL if recipe.cause]
+
+
+@pytest.mark.parametrize("recipe", FAULTY, ids=lambda r: r.name)
+def test_a_fault_does_harm_or_says_which(recipe: Recipe) -> None:
+    pair = _harm.recorded()[recipe.name]
+    assert len(pair.faulty) >= 3
+    assert pair.helped or recipe.harm
+
+
+def test_there_is_enough_of_both() -> None:
+    assert len(FAULTY) >= 60
+    assert len(ALL) - len(FAULTY) >= 60

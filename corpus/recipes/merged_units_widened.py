@@ -17,10 +17,10 @@ def make(seed, faulty=True):
     if faulty:
         with torch.no_grad():
             for layer in (net[0], net[2]):
-                layer.weight.copy_(layer.weight[:4].repeat(6, 1))
-                layer.bias.copy_(layer.bias[:4].repeat(6))
-            net[2].weight.copy_(net[2].weight[:, :4].repeat(1, 6) / 2)
-            net[4].weight.copy_(net[4].weight[:, :4].repeat(1, 6) / 2)
+                layer.weight.copy_(layer.weight[:3].repeat(8, 1))
+                layer.bias.copy_(layer.bias[:3].repeat(8))
+            net[2].weight.copy_(net[2].weight[:, :3].repeat(1, 8) / 3)
+            net[4].weight.copy_(net[4].weight[:, :3].repeat(1, 8) / 3)
     return Training(
         net, nn.CrossEntropyLoss(), torch.optim.Adam(net.parameters(), lr=0.01), Batches(x, y, 50)
     )
