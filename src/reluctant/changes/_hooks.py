@@ -29,16 +29,26 @@ class RateSchedule(StepHook):
     Outside of steps they stay what the user, or a scheduler of the user's, made them.
     """
 
+    ends_with_training = False
+
     def __init__(self) -> None:
         self.done = 0
+        self.steps = 0
+        self.is_paused = False
         self._kept: list[Any] = []
+
+    def begin(self, steps: int) -> None:
+        """Start over, for a training of so many steps."""
+        self.done, self.is_paused = 0, False
+        if self.ends_with_training:
+            self.steps = steps
 
     def factor(self, step: int) -> float:
         """What the rates are multiplied by at a step, from 0."""
         raise NotImplementedError
 
     def __call__(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        factor = self.factor(self.done)
+        factor = 1.0 if self.is_paused else self.factor(self.done)
         self._kept.append([group["lr"] for group in optimizer.param_groups])
         for group in optimizer.param_groups:
             group["lr"] = group["lr"] * factor
@@ -75,6 +85,7 @@ class Falling(RateSchedule):
     def __init__(self, change: DecayLearningRate, steps: int) -> None:
         RateSchedule.__init__(self)
         self.change, self.steps = change, steps
+        self.ends_with_training = not change.steps
 
     def factor(self, step: int) -> float:
         """See `DecayLearningRate`."""

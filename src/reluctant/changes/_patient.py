@@ -21,8 +21,11 @@ class Patient(Protocol):
     """A model with its loss and its optimizer, such as a training of the lab."""
 
     model: nn.Module
-    loss_fn: Callable[[Any, Any], Tensor]
     optimizer: Optimizer
+
+    @property
+    def loss_fn(self) -> Any:
+        """Called as `loss_fn(outputs, targets)`; gives one number. May be set."""
 
 
 @dataclass

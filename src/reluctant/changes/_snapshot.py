@@ -33,7 +33,8 @@ class Snapshot:
     def restore(self) -> None:
         """Put everything back."""
         patient = self._patient
-        patient.model, patient.loss_fn, patient.optimizer = self._parts
+        patient.model, loss_fn, patient.optimizer = self._parts
+        vars(patient)["loss_fn"] = loss_fn
         for restore in self._restores:
             restore()
 

@@ -168,5 +168,5 @@ def swap_loss(change: SwapLoss, patient: Patient, context: Context) -> SwapLoss:
         if not rows or not bool((targets.sum(dim=1) == 1).all()):
             raise DoesNotFit(f"targets are no classes, which {change.loss} needs.")
         loss = _Classes(loss)
-    patient.loss_fn = loss
+    vars(patient)["loss_fn"] = loss
     return change

@@ -1,7 +1,9 @@
 """The whole training data of a recipe as two tensors, where it has such."""
 
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import (
@@ -15,6 +17,7 @@ from torch.utils.data import (
 
 from reluctant.lab._random import RandomStates
 from reluctant.lab._recipe import Training
+from reluctant.lab.engines import shuffled_epochs
 
 MOST_SAMPLES = 200_000  # of a data set that has to be read item by item
 
@@ -41,6 +44,29 @@ class WholeData(NamedTuple):
     order: Literal["shuffled", "fixed"]
 
 
+class Ordered:
+    """Batches of whole data in the order that the fused engine draws.
+
+    Args:
+        data: All of it.
+        seed: Of the order.
+    """
+
+    def __init__(self, data: WholeData, seed: int) -> None:
+        self.data, self._seed, self._epoch = data, seed, 0
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        n = len(self.data.inputs)
+        order = np.arange(n)
+        if self.data.order == "shuffled":
+            shuffled_epochs(order, self._seed, self._epoch, 1, n)
+        self._epoch += 1
+        chosen = torch.from_numpy(order)
+        for part in chosen.split(self.data.batch_size):
+            if len(part) == self.data.batch_size or not self.data.drop_last:
+                yield self.data.inputs[part], self.data.targets[part]
+
+
 def whole_data(training: Training) -> WholeData:
     """Read the data of a training without taking any of its batches.
 
@@ -52,6 +78,8 @@ def whole_data(training: Training) -> WholeData:
         return _of_loader(batches)
     if isinstance(batches, list | tuple):
         return _of_list(batches)
+    if isinstance(batches, Ordered):
+        return batches.data
     raise NotWholeError(
         f"batches is a {type(batches).__name__}, not a DataLoader or a list"
     )

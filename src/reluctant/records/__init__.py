@@ -64,10 +64,23 @@ from reluctant.records._success_map import (
     Threshold,
 )
 from reluctant.records._trace import Series, Trace, UnitSeries
+from reluctant.records._trial import (
+    RESTART,
+    UNTREATED,
+    Arm,
+    Comparison,
+    Outcome,
+    Share,
+    TreatmentRecord,
+    Trial,
+)
 
 __all__ = [
+    "RESTART",
+    "UNTREATED",
     "AddDropout",
     "AddParameters",
+    "Arm",
     "Axis",
     "Bar",
     "Bars",
@@ -100,6 +113,7 @@ __all__ = [
     "Mark",
     "Module",
     "Note",
+    "Outcome",
     "Parameter",
     "Points",
     "Prescription",
@@ -120,6 +134,7 @@ __all__ = [
     "Series",
     "Setup",
     "Severity",
+    "Share",
     "SplitUnits",
     "StandardizeInput",
     "StandardizeTarget",
@@ -130,6 +145,8 @@ __all__ = [
     "Threshold",
     "Trace",
     "TraceError",
+    "TreatmentRecord",
+    "Trial",
     "UnitSeries",
     "UsageError",
     "Value",
