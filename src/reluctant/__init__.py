@@ -25,6 +25,8 @@ _HOMES = {
     "diagnose": "reluctant.diagnosis",
     "step_size_limit": "reluctant.lab",
     "success_map": "reluctant.lab",
+    "treat": "reluctant.lab",
+    "trial": "reluctant.lab",
     "watch": "reluctant.live",
 }
 __all__ = [
@@ -35,6 +37,8 @@ __all__ = [
     "diagnose",
     "step_size_limit",
     "success_map",
+    "treat",
+    "trial",
     "watch",
 ]
 

@@ -1,6 +1,7 @@
 """Weights drawn anew, by a scheme or as they were drawn before."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -96,14 +97,14 @@ def _run(
     """Standard deviation of what each layer puts out, in the order they run."""
     found: dict[str, float] = {}
     buffers = [(b, b.clone()) for b in model.buffers()]
-    handles = [
-        module.register_forward_hook(
-            lambda _, args, out, name=name: (
-                found.setdefault(name, float(out.std())) and None
-            )
-        )
-        for name, module in layers.items()
-    ]
+
+    def noting(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def note(module: nn.Module, args: Any, out: Tensor) -> None:
+            found.setdefault(name, float(out.std()))
+
+        return note
+
+    handles = [m.register_forward_hook(noting(name)) for name, m in layers.items()]
     try:
         with streams_kept():
             call(model, inputs)

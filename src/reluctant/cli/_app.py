@@ -18,6 +18,7 @@ from reluctant.cli.explain import explain
 from reluctant.cli.map import map_
 from reluctant.cli.rules import rules
 from reluctant.cli.run import run
+from reluctant.cli.treat import treat
 from reluctant.records import ReluctantError
 
 _Misuse: type[Exception] = typer.BadParameter.__mro__[1]  # of all that typer raises
@@ -32,6 +33,7 @@ app.command()(check)
 app.command()(diagnose)
 app.command()(case)
 app.command()(claims)
+app.command()(treat)
 app.command(name="map")(map_)
 app.command()(explain)
 app.command()(rules)

@@ -7,6 +7,7 @@ from functools import partial
 
 from reluctant.changes import DoesNotFit, apply
 from reluctant.lab._advance import Fused, fused_plan, in_torch
+from reluctant.lab._cells import in_one_line
 from reluctant.lab._course import Course, Done, failed, run_courses
 from reluctant.lab._map_train import hard_ground
 from reluctant.lab._pool import processors, run_all
@@ -15,6 +16,7 @@ from reluctant.lab._starts import Starts, context_of
 from reluctant.lab.engines import UnsupportedError
 from reluctant.records import RESTART, UNTREATED, Change, Prescription, UsageError
 
+_ATTEMPTS = 3  # seeds at which an arm is begun before it is given up
 _LOT = 64 << 20  # bytes of data that the trainings of one call may hold
 
 
@@ -79,6 +81,10 @@ class Bench:
         self.spent = 0.0  # steps
         self.seconds = 0.0  # of wall time in training
 
+    def limit(self, deadline: float | None, most_steps: float | None) -> None:
+        """Set the budget anew."""
+        self._deadline, self._most_steps = deadline, most_steps
+
     def run(self, rivals: Sequence[Rival], seeds: Sequence[int]) -> None:
         """Train what has not been trained yet.
 
@@ -92,7 +98,7 @@ class Bench:
                 if rival.name in self._refusals:
                     continue
                 missing = [s for s in seeds if (rival.name, s) not in self._done]
-                if not missing or not self._fits(rival, missing[0]):
+                if not missing or not self._fits(rival, missing):
                     continue
                 if self._engines[rival.name] == "fused":
                     fused.append((rival, missing))
@@ -120,24 +126,37 @@ class Bench:
 
     # --- inside
 
-    def _fits(self, rival: Rival, seed: int) -> bool:
+    def _fits(self, rival: Rival, seeds: Sequence[int]) -> bool:
         """Whether the arm can be tried at all, and by what."""
         if rival.name in self._engines:
             return True
+        for seed in seeds[:_ATTEMPTS]:
+            try:
+                is_fused = self._is_fused_from(rival, seed)
+            except DoesNotFit as reason:
+                self._refusals[rival.name] = str(reason)
+                return False
+            # a seed, or a model, that breaks costs itself alone, whatever it raises
+            except (Exception, SystemExit) as error:
+                self._refusals[rival.name] = in_one_line(error)
+                continue
+            self._refusals.pop(rival.name, None)
+            self._engines[rival.name] = "fused" if is_fused else "torch"
+            return True
+        return False
+
+    def _is_fused_from(self, rival: Rival, seed: int) -> bool:
         restarts = rival.name == RESTART
-        try:
+        with hard_ground():
             start = self.starts.fresh(seed) if restarts else self.starts.make(seed)
             if self._is_fused is None:
-                self._is_fused = _is_plain(self.starts.make(seed))
+                self._is_fused = _is_plain(
+                    start if not restarts else self.starts.make(seed)
+                )
             course = Course.of(rival.changes)
             context = context_of(start, steps=self.steps, seed=seed)
             apply((*course.early, *course.schedules), start, context)
-            is_fused = self._is_fused and _is_plain(start)
-        except DoesNotFit as reason:
-            self._refusals[rival.name] = str(reason)
-            return False
-        self._engines[rival.name] = "fused" if is_fused else "torch"
-        return True
+            return self._is_fused and _is_plain(start)
 
     def _in_lots(self, rival: Rival, seeds: list[int]) -> bool:
         """Train plain networks together, some at a time; False if they are not."""

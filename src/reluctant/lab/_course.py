@@ -269,6 +269,22 @@ def _select(
         run.cost += rounds.cost
 
 
+def select_start(
+    source: Training, course: Course, advance: Advance, *, steps: int
+) -> tuple[Training, Rounds]:
+    """The best of many starts of one training, early changes made to it.
+
+    Raises:
+        DoesNotFit: If a change cannot be made.
+    """
+    assert course.select is not None
+    starts = Starts(source)
+    rounds = Rounds.of(course.select, steps)
+    run = _Run(starts, 0, False, False)
+    _select([run], starts, course, rounds, advance, False)
+    return run.training, rounds
+
+
 def _best(
     population: list[tuple[_Run, int, Training]], count: int
 ) -> list[tuple[_Run, int, Training]]:

@@ -1,0 +1,475 @@
+"""Diagnose, try what may help on paired copies, confirm the best, apply it, undo it."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from reluctant.changes import Applied, Context, DoesNotFit, Snapshot, apply
+from reluctant.lab._advance import in_torch
+from reluctant.lab._bench import (
+    RESTART_RIVAL,
+    UNTREATED_RIVAL,
+    Bench,
+    OutOfTime,
+    Rival,
+    must_afford_a_pair,
+)
+from reluctant.lab._candidates import candidates, joined, rivals_of, watched
+from reluctant.lab._course import Course, select_start
+from reluctant.lab._judge import DEFAULT, read_criterion
+from reluctant.lab._load import load_recipe
+from reluctant.lab._map_train import hard_ground
+from reluctant.lab._recipe import LossFn, Recipe, Training
+from reluctant.lab._starts import context_of
+from reluctant.lab._trial import (
+    LEVEL,
+    SEEDS,
+    default_steps,
+    first_of,
+    run_trial,
+    trial_of,
+)
+from reluctant.records import (
+    UNTREATED,
+    Arm,
+    Change,
+    Diagnosis,
+    TreatmentRecord,
+    Trial,
+    UsageError,
+)
+
+ROUNDS = (4, 8, 16)  # seeds by which rivals are sorted out
+KEPT = 1 / 3  # of the rivals, after each round
+ENOUGH = 0.9  # successes: a remedy that reaches it needs no second one beside it
+FRESH_SEEDS = 10_000  # from here on: seeds that no rival was chosen by
+SEARCH = 0.65  # of the budget, the rest is for confirmation
+FIRST = 0.4  # of the budget, that the first round may take: some rivals are slow
+SECONDS = 600.0
+MOSTLY = 0.5  # of the pairs won, less those lost: clearly better than untreated
+DEARER = 1.1  # times an untreated training
+CONFIRMED = 2  # rivals that are confirmed, at most: the second if the first fails
+
+ALL = "all seeds were used"
+
+Notify = Callable[[str], None]
+
+
+class Treatment:
+    """What was tried on a training, and the winner, ready to be applied.
+
+    Attributes:
+        record: Everything that was found, as data.
+    """
+
+    def __init__(
+        self, record: TreatmentRecord, live: Training | None, winner: Rival | None
+    ) -> None:
+        self.record = record
+        self._live, self._winner = live, winner
+        self._applied: Applied | None = None
+
+    @property
+    def loss_fn(self) -> LossFn | None:
+        """The loss to go on with: another one where the winner swapped it."""
+        return self._live.loss_fn if self._live else None
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The winner's changes; as they were made once they are applied."""
+        return self._applied.changes if self._applied else self.record.changes
+
+    def apply(self) -> tuple[Change, ...]:
+        """Make the winner's changes to the model and the optimizer, in place.
+
+        Returns:
+            The changes as they were made.
+
+        Raises:
+            UsageError: If nothing won, there is no live model, it was applied before,
+                or a change does not fit any more.
+        """
+        if self._winner is None:
+            raise UsageError(f"there is nothing to apply: {self.record.verdict}")
+        if self._live is None:
+            raise UsageError(
+                "a recipe has no live model: call reluctant.treat(model, loss_fn, "
+                "optimizer, batches), or let the recipe make the changes itself."
+            )
+        if self._applied is not None:
+            raise UsageError("it is applied already: undo() takes it back.")
+        self._applied = make_changes(self._winner.changes, self._live)
+        return self._applied.changes
+
+    def undo(self) -> None:
+        """Put model, optimizer and loss back as they were before `apply`.
+
+        Byte for byte; steps that were taken since are taken back, too.
+
+        Raises:
+            UsageError: If nothing is applied.
+        """
+        if self._applied is None:
+            raise UsageError("nothing is applied, so there is nothing to undo.")
+        self._applied.undo()
+        self._applied = None
+
+    def __str__(self) -> str:
+        """The verdict, how every rival did, and the patch, for `print`."""
+        r = self.record
+        lines = [r.verdict]
+        trial = r.confirmation or (r.rounds[-1] if r.rounds else None)
+        for arm in trial.arms if trial else ():
+            if arm.outcomes:
+                s = arm.success
+                interval = f"{s.low:.0%} to {s.high:.0%}"
+                lines.append(f"  {arm.name}: {s.successes} of {s.n} ({interval})")
+        return "\n".join([*lines, *r.patch.splitlines()])
+
+
+def treat(
+    model: nn.Module,
+    loss_fn: Callable[[Any, Any], Tensor],
+    optimizer: Optimizer,
+    batches: Iterable[Any],
+    *,
+    steps: int | None = None,
+    seeds: int = SEEDS,
+    success: str = DEFAULT,
+    seconds: float | None = SECONDS,
+    most_steps: float | None = None,
+    workers: int | None = None,
+    name: str | None = None,
+    notify: Notify = lambda line: None,
+) -> Treatment:
+    """Find out by trials on copies what helps a training, from where it stands.
+
+    Nothing of the user's is changed until `apply()` of what is returned is called.
+
+    Args:
+        model: The network, in the mode in which it trains.
+        loss_fn: Called as `loss_fn(model(inputs), targets)`; gives one number.
+        optimizer: Owns the model's parameters.
+        batches: Pairs `(inputs, targets)`, to be iterated more than once.
+        steps: Of each trial training; ten epochs, and at least the horizon, if left
+            out.
+        seeds: Pairs by which the winner is confirmed.
+        success: `gap<0.05`, `loss<0.1` or `score>0.9`; see `success_map`.
+        seconds: Of wall time in all, about; None for any.
+        most_steps: Optimizer steps in all; None for any.
+        workers: Processes or threads; all cores if left out.
+        name: What to call the model in reports; its class if left out.
+        notify: Given a line for each stretch of work.
+
+    Raises:
+        UsageError: If the training cannot be copied, its batches cannot be iterated
+            twice, or the budget does not reach for one pair.
+    """
+    training = Training(model, loss_fn, optimizer, batches)
+    training.fork()  # what cannot be copied is refused before any work is done
+    record, winner = _treated(
+        training,
+        name=name or type(model).__name__,
+        steps=steps,
+        after=0,
+        seeds=seeds,
+        success=success,
+        seconds=seconds,
+        most_steps=most_steps,
+        workers=workers,
+        notify=notify,
+    )
+    return Treatment(record, training, winner)
+
+
+def treat_recipe(
+    recipe: str | Recipe,
+    *,
+    steps: int | None = None,
+    after: int = 0,
+    seeds: int = SEEDS,
+    success: str = DEFAULT,
+    seconds: float | None = SECONDS,
+    most_steps: float | None = None,
+    workers: int | None = None,
+    name: str | None = None,
+    notify: Notify = lambda line: None,
+) -> Treatment:
+    """Find out by trials what helps a recipe, over its seeds.
+
+    Args:
+        recipe: A function of a seed, or its name.
+        steps: Of each training, from the state that pairs share.
+        after: Steps before that state: above 0, trainings are treated on their way.
+        seeds: As in `treat`, as are all others.
+        success: See there.
+        seconds: See there.
+        most_steps: See there.
+        workers: See there.
+        name: See there.
+        notify: See there.
+
+    Raises:
+        UsageError: If the recipe builds nothing, or the budget does not reach for one
+            pair.
+    """
+    made = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    record, winner = _treated(
+        made,
+        name=name or (recipe if isinstance(recipe, str) else "recipe"),
+        steps=steps,
+        after=after,
+        seeds=seeds,
+        success=success,
+        seconds=seconds,
+        most_steps=most_steps,
+        workers=workers,
+        notify=notify,
+    )
+    return Treatment(record, None, winner)
+
+
+def make_changes(
+    changes: Sequence[Change], training: Training, *, steps: int = 0, seed: int = 0
+) -> Applied:
+    """Make a winner's changes to a live training, selection among starts included.
+
+    Raises:
+        DoesNotFit: If one cannot be made; then nothing is changed.
+    """
+    course = Course.of(tuple(changes))
+    if course.late:
+        raise DoesNotFit("a change in the midst of a training cannot be made at once.")
+    steps = steps or default_steps(training.fork())
+    context = context_of(training, steps=steps, seed=seed)
+    if course.select is None:
+        return apply((*course.early, *course.schedules), training, context)
+    with hard_ground():
+        best, rounds = select_start(training.fork(), course, in_torch, steps=steps)
+    snapshot = Snapshot(training)
+    try:
+        done = apply(course.early, training, context).changes
+        mine, theirs = (t.model.state_dict() for t in (training, best))
+        with torch.no_grad():
+            for key, value in mine.items():
+                value.copy_(theirs[key])
+        training.optimizer.state.clear()
+        rest = Context(context.batches, steps - rounds.cost, seed)
+        done += apply(course.schedules, training, rest).changes
+    except BaseException:
+        snapshot.restore()
+        raise
+    return Applied((course.select, *done), snapshot)
+
+
+# --- inside
+
+
+def _treated(
+    source: Recipe | Training,
+    *,
+    name: str,
+    steps: int | None,
+    after: int,
+    seeds: int,
+    success: str,
+    seconds: float | None,
+    most_steps: float | None,
+    workers: int | None,
+    notify: Notify,
+) -> tuple[TreatmentRecord, Rival | None]:
+    begun = time.monotonic()
+    read_criterion(success)
+    if seeds < 1:
+        raise UsageError(f"seeds are {seeds}: give a number above 0.")
+    probe = first_of(source)
+    is_recipe = not isinstance(source, Training)
+    bench = Bench(
+        source, steps=steps or default_steps(probe), after=after, workers=workers
+    )
+    must_afford_a_pair(bench, seconds=seconds, most_steps=most_steps)
+    notify(f"watching a copy of {name} train")
+    start = bench.starts.make(0)
+    diagnosis, trace = watched(start, bench.steps, name=name)
+    wanted, advice = candidates(diagnosis, trace, is_recipe=is_recipe)
+    rivals = rivals_of(wanted)
+    notes = [f"only its author can: {one.remedy}: {one.because}" for one in advice]
+    search = _Search(bench, success, notify)
+
+    def limit(share: float) -> None:
+        bench.limit(_part(begun, seconds, share), _share(most_steps, share))
+
+    ranked = search.sort_out(rivals, limit)
+    bench.limit(_part(begun, seconds, 1.0), most_steps)
+    rounds = tuple(search.rounds)
+
+    def record(**known: Any) -> TreatmentRecord:
+        return TreatmentRecord(
+            training=name,
+            diagnosis=diagnosis,
+            rounds=rounds,
+            notes=(*notes, *search.notes),
+            **known,
+        )
+
+    last = rounds[-1].arm(UNTREATED).success if rounds else None
+    if last is not None and last.successes == last.n > 0 and diagnosis.root is None:
+        return record(
+            verdict=f"nothing to treat: untreated it succeeded on {last.n} of {last.n} "
+            "seeds, and nothing was found."
+        ), None
+    confirmation = None
+    for rival in ranked[:CONFIRMED]:
+        notify(f"confirming {rival.name} on fresh seeds")
+        fresh = range(FRESH_SEEDS, FRESH_SEEDS + seeds)
+        confirmation = run_trial(bench, [rival], fresh, success)
+        compared = confirmation.against_untreated(rival.name)
+        if compared is not None and compared.verdict == "helped":
+            arm = confirmation.arm(rival.name)
+            return record(
+                confirmation=confirmation,
+                winner=rival.name,
+                changes=arm.changes,
+                patch="\n".join(p.patch for p in rival.prescriptions if p.patch),
+                verdict=_praise(arm, confirmation, diagnosis),
+            ), rival
+    return record(confirmation=confirmation, verdict=_nothing(ranked, rounds)), None
+
+
+class _Search:
+    """Successive halving over seeds.
+
+    Every training runs to its end: short ones reject right cures.
+    """
+
+    def __init__(self, bench: Bench, success: str, notify: Notify) -> None:
+        self._bench, self._success, self._notify = bench, success, notify
+        self.rounds: list[Trial] = []
+        self.notes: list[str] = []
+
+    def sort_out(
+        self, rivals: Sequence[Rival], limit: Callable[[float], None]
+    ) -> list[Rival]:
+        """The best rivals, pairs of them included where one is not enough."""
+        left = list(rivals)
+        ranked: list[Rival] = []
+        for number, count in enumerate(ROUNDS):
+            if not left:
+                break
+            limit(SEARCH if number else FIRST)
+            found = self._round(left, count)
+            ranked = self._ranked(left, found) or ranked
+            if len(ranked) <= 1 or (number and found.ended != ALL):
+                break
+            if number == 0:
+                self._notify(f"the first is {ranked[0].name}")
+            left = ranked[: max(2, math.ceil(len(ranked) * KEPT))]
+        if not ranked or self.rounds[-1].ended != ALL:
+            return ranked
+        best = self.rounds[-1].arm(ranked[0].name).success
+        if best.n and best.p >= ENOUGH:
+            return ranked
+        pairs = [
+            pair
+            for i, first in enumerate(ranked[:3])
+            for second in ranked[i + 1 : 4]
+            if (pair := joined(first, second)) is not None
+        ]
+        if pairs:
+            self._notify(f"none alone is enough: {len(pairs)} pairs of them")
+            best_alone = ranked[:2]
+            found = self._round([*best_alone, *pairs], ROUNDS[-1])
+            ranked = self._ranked([*best_alone, *pairs], found)
+        return ranked
+
+    def _round(self, rivals: Sequence[Rival], count: int) -> Trial:
+        self._notify(f"{len(rivals)} treatments on {count} seeds")
+        seeds = range(count)
+        ended = ALL
+        try:
+            self._bench.run([UNTREATED_RIVAL, RESTART_RIVAL, *rivals], seeds)
+        except OutOfTime:
+            ended = "the budget was used up"
+            self.notes.append(
+                f"the budget was used up while {len(rivals)} treatments were sorted "
+                f"out on {count} seeds."
+            )
+        found = trial_of(self._bench, rivals, seeds, self._success, LEVEL, ended)
+        if not found.arm(UNTREATED).outcomes:
+            reason = found.arm(UNTREATED).refusal or "the budget is too small"
+            raise UsageError(f"not one training could be done: {reason}")
+        errors = {o.reason for o in found.arm(UNTREATED).outcomes if o.reason}
+        if all(o.outcome == "raised" for o in found.arm(UNTREATED).outcomes):
+            raise UsageError(f"the training itself fails: {sorted(errors)[0]}")
+        self.rounds.append(found)
+        return found
+
+    def _ranked(self, rivals: Sequence[Rival], found: Trial) -> list[Rival]:
+        """Those that could be tried, the best first; half-tried ones are left out."""
+        most = max((len(found.arm(r.name).outcomes) for r in rivals), default=0)
+        tried = [r for r in rivals if 0 < len(found.arm(r.name).outcomes) == most]
+
+        def key(rival: Rival) -> tuple[float, ...]:
+            arm = found.arm(rival.name)
+            compared = found.against_untreated(rival.name)
+            won = (compared.wins - compared.losses) if compared else 0
+            pairs = max(1, compared.pairs) if compared else 1
+            invasive = sum(p.trust != "safe" for p in rival.prescriptions)
+            loss = arm.loss if math.isfinite(arm.loss) else math.inf
+            return (
+                -round(arm.success.p, 2),
+                won / pairs < MOSTLY,  # then whether it changes what is learnt
+                invasive,
+                len(rival.prescriptions),
+                _is_staged(rival),
+                arm.cost > DEARER,
+                -round(won / pairs, 1),
+                loss,
+            )
+
+        return sorted(tried, key=key)
+
+
+def _is_staged(rival: Rival) -> bool:
+    """Whether it takes more than a line of the user's: several starts, or stages."""
+    course = Course.of(rival.changes)
+    return course.select is not None or bool(course.late)
+
+
+def _part(begun: float, seconds: float | None, share: float) -> float | None:
+    return None if seconds is None else begun + share * seconds
+
+
+def _share(most: float | None, share: float) -> float | None:
+    return None if most is None else share * most
+
+
+def _praise(arm: Arm, trial: Trial, diagnosis: Diagnosis) -> str:
+    before, after = trial.arm(UNTREATED), arm
+    compared = trial.against_untreated(arm.name)
+    assert compared is not None
+    cause = f" (found: {diagnosis.root.name})" if diagnosis.root else ""
+    cost = f", at {after.cost:.2g} times the cost" if after.cost > 1.05 else ""
+    return (
+        f"{arm.name} helps{cause}: {_share_words(after)} succeed instead of "
+        f"{_share_words(before)}; of {compared.pairs} pairs on fresh seeds it won "
+        f"{compared.wins} and lost {compared.losses}{cost}."
+    )
+
+
+def _share_words(arm: Arm) -> str:
+    s = arm.success
+    return f"{s.successes} of {s.n} ({s.low:.0%} to {s.high:.0%})"
+
+
+def _nothing(ranked: Sequence[Rival], rounds: Sequence[Trial]) -> str:
+    tried = {a.name for r in rounds for a in r.arms if a.outcomes and a.prescriptions}
+    if not tried:
+        return "nothing was found that could be tried."
+    best = f"; the best was {ranked[0].name}" if ranked else ""
+    return f"nothing helps beyond chance: {len(tried)} treatments were tried{best}."
