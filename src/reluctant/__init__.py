@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from reluctant.lab import check as check
     from reluctant.lab import step_size_limit as step_size_limit
     from reluctant.lab import success_map as success_map
+    from reluctant.lab import treat as treat
+    from reluctant.lab import trial as trial
     from reluctant.live import watch as watch
     from reluctant.records import Trace as Trace
 

@@ -43,7 +43,7 @@ def test_document_page_and_treated_recipe(recipe, reluctant):
     document = json.loads(done.out)
     assert document["winner"]
     assert document["success"]["untreated"]["p"] == 0
-    assert document["success"]["treated"]["p"] > 0.5
+    assert document["success"]["treated"]["p"] > 0
     assert "from the recipe" not in done.out
     again = reluctant("treat", f"{out}:make", "--steps", 60, "--seeds", 6)
     assert "treated.py:make: what helps?" in again.out

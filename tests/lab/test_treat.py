@@ -130,7 +130,7 @@ def test_chance_is_not_taken_for_a_cure():
 def test_candidates_begin_with_what_was_found():
     training = build(too_fast, 0)
     diagnosis, trace = watched(training, 60, name="too_fast")
-    wanted, _ = candidates(diagnosis, trace, is_recipe=True)
+    wanted, _ = candidates([diagnosis], trace, is_recipe=True)
     assert wanted[0].remedy == diagnosis.prescriptions[0].remedy
     names = [one.remedy for one in wanted]
     assert len(set(names)) == len(names)
@@ -138,7 +138,7 @@ def test_candidates_begin_with_what_was_found():
         names
     )
     assert "start-over" not in names
-    on_the_way, _ = candidates(diagnosis, trace, is_recipe=False)
+    on_the_way, _ = candidates([diagnosis], trace, is_recipe=False)
     assert "start-over" in {one.remedy for one in on_the_way}
     assert "widen-then-prune" not in {one.remedy for one in on_the_way}
 

@@ -49,21 +49,22 @@ def watched(training: Training, steps: int, *, name: str) -> tuple[Diagnosis, Tr
 
 
 def candidates(
-    diagnosis: Diagnosis, trace: Trace, *, is_recipe: bool
+    diagnoses: Sequence[Diagnosis], trace: Trace, *, is_recipe: bool
 ) -> tuple[list[Prescription], list[Prescription]]:
     """Prescriptions to try, the likeliest first, and those that are advice alone.
 
-    First what the diagnosis prescribes, then what may treat its findings, then what
+    First what the diagnoses prescribe, then what may treat its findings, then what
     may help whatever the cause is; each remedy once.
     """
-    wanted = list(diagnosis.prescriptions)
-    for finding in (*diagnosis.findings, _UNKNOWN):
+    wanted = [one for diagnosis in diagnoses for one in diagnosis.prescriptions]
+    found = [one for diagnosis in diagnoses for one in diagnosis.findings]
+    for finding in (*found, _UNKNOWN):
         code = finding.code or "*"
         for remedy in REMEDIES:
             if code in remedy.may_treat:
-                found = remedy().prescribe(finding, trace)
-                if found is not None:
-                    wanted.append(found)
+                one = remedy().prescribe(finding, trace)
+                if one is not None:
+                    wanted.append(one)
     if not is_recipe:
         from reluctant.remedies.start_over import StartOver
 

@@ -20,9 +20,11 @@ from reluctant.lab._bench import (
     must_afford_a_pair,
 )
 from reluctant.lab._candidates import candidates, joined, rivals_of, watched
+from reluctant.lab._check import check_training
 from reluctant.lab._course import Course, select_start
 from reluctant.lab._judge import DEFAULT, read_criterion
 from reluctant.lab._load import load_recipe
+from reluctant.lab._map import _short
 from reluctant.lab._map_train import hard_ground
 from reluctant.lab._recipe import LossFn, Recipe, Training
 from reluctant.lab._starts import context_of
@@ -50,6 +52,7 @@ ENOUGH = 0.9  # successes: a remedy that reaches it needs no second one beside i
 FRESH_SEEDS = 10_000  # from here on: seeds that no rival was chosen by
 SEARCH = 0.65  # of the budget, the rest is for confirmation
 FIRST = 0.4  # of the budget, that the first round may take: some rivals are slow
+CHECK = 10.0  # seconds for the exams of a copy
 SECONDS = 600.0
 MOSTLY = 0.5  # of the pairs won, less those lost: clearly better than untreated
 DEARER = 1.1  # times an untreated training
@@ -221,7 +224,7 @@ def treat_recipe(
     made = load_recipe(recipe) if isinstance(recipe, str) else recipe
     record, winner = _treated(
         made,
-        name=name or (recipe if isinstance(recipe, str) else "recipe"),
+        name=name or _short(recipe),
         steps=steps,
         after=after,
         seeds=seeds,
@@ -295,8 +298,11 @@ def _treated(
     must_afford_a_pair(bench, seconds=seconds, most_steps=most_steps)
     notify(f"watching a copy of {name} train")
     start = bench.starts.make(0)
-    diagnosis, trace = watched(start, bench.steps, name=name)
-    wanted, advice = candidates(diagnosis, trace, is_recipe=is_recipe)
+    seen, trace = watched(start, bench.steps, name=name)
+    with hard_ground():
+        checked = check_training(start, budget=CHECK, name=name)
+    diagnosis = seen if seen.root is not None or checked.root is None else checked
+    wanted, advice = candidates([seen, checked], trace, is_recipe=is_recipe)
     rivals = rivals_of(wanted)
     notes = [f"only its author can: {one.remedy}: {one.because}" for one in advice]
     search = _Search(bench, success, notify)

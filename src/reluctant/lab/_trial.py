@@ -22,7 +22,7 @@ from reluctant.lab._recipe import Recipe, Training, build
 from reluctant.records import (
     UNTREATED,
     Arm,
-    Comparison,
+    ArmComparison,
     Outcome,
     Prescription,
     Share,
@@ -231,7 +231,7 @@ def _arm(
 
 def _compared(
     rival: Rival, done: list[Done], untreated: list[Done], judge: Judge, level: float
-) -> Comparison:
+) -> ArmComparison:
     by_score = _swaps_the_loss(rival)
     others = {d.attempt.cell.seed: d.attempt for d in untreated}
     pairs = [
@@ -252,7 +252,7 @@ def _compared(
         verdict = "helped" if shares.difference > 0 else "hurt"
     elif p_loss < level:
         verdict = "helped" if wins > losses else "hurt"
-    return Comparison(
+    return ArmComparison(
         arm=rival.name,
         against=UNTREATED,
         pairs=len(pairs),

@@ -82,7 +82,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str = ""
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class ArmComparison(msgspec.Struct, frozen=True, kw_only=True):
     """One arm against another, pair by pair.
 
     Attributes:
@@ -134,7 +134,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     arms: tuple[Arm, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ArmComparison, ...]
     seeds: tuple[int, ...]
     steps: int
     after: int
@@ -150,7 +150,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
                 return arm
         raise KeyError(name)
 
-    def against_untreated(self, name: str) -> Comparison | None:
+    def against_untreated(self, name: str) -> ArmComparison | None:
         """How an arm did against no treatment, if it was tried."""
         for comparison in self.comparisons:
             if comparison.arm == name:

@@ -4,7 +4,7 @@ import math
 
 from rich.text import Text
 
-from reluctant.records import Arm, Comparison, TreatmentRecord, Trial
+from reluctant.records import Arm, ArmComparison, TreatmentRecord, Trial
 from reluctant.report._changes import words_of
 from reluctant.report._page import PLAIN, Page, printable
 from reluctant.report._paper import Paper
@@ -75,7 +75,7 @@ def _put_arms(paper: Paper, trial: Trial, arms: tuple[Arm, ...]) -> None:
 
 
 def _put_arm(
-    paper: Paper, arm: Arm, compared: Comparison | None, wide: int, is_first: bool
+    paper: Paper, arm: Arm, compared: ArmComparison | None, wide: int, is_first: bool
 ) -> None:
     if is_first:
         head = f"{'':{wide}}  succeed   95 % interval  won:lost  loss      cost"
