@@ -122,11 +122,12 @@ def _loss(patient: Patient, found: Findings) -> str:
     without_dropout(copy.model)
     with copy.own_randomness():
         batch = copy.next_batch()
-        start = time.perf_counter()
-        loss = copy.loss(batch)
-        if loss.requires_grad:
-            loss.backward()
-        patient.step_s = time.perf_counter() - start
+        for _ in range(2):  # whatever runs first takes longer
+            start = time.perf_counter()
+            loss = copy.loss(batch)
+            if loss.requires_grad:
+                loss.backward()
+            patient.step_s = time.perf_counter() - start
     patient.samples = length(*batch)
     text = f"the first batch has loss {float(loss.detach()):.4g}"
     try:
@@ -217,6 +218,8 @@ def _first_steps(patient: Patient, found: Findings) -> str:
     seen = rehearsal(
         patient.training, steps=_STEPS, seconds=patient.left(0.4), name=patient.name
     )
+    if not seen.steps:
+        raise Unmeasurable(seen.stopped or "there was no time for a step")
     found.rehearsed, patient.after = seen.trace, seen.training
     losses = seen.trace.series(LOSS).values
     text = f"{seen.steps} steps"
@@ -234,7 +237,7 @@ def _first_steps(patient: Patient, found: Findings) -> str:
 
 
 def _later_curvature(patient: Patient, found: Findings) -> str:
-    if patient.after is None or not patient.after.steps:
+    if patient.after is None:
         raise Unmeasurable("no step was taken")
     each = _PASSES_A_PRODUCT * max(patient.step_s, 1e-4)
     most = min(_MOST_PRODUCTS, int(patient.left(0.15) / each))
@@ -256,8 +259,8 @@ def _overfit(patient: Patient, found: Findings) -> str:
     tried = "; ".join(
         f"{name}: {skill:.0%} in {steps} steps" for name, steps, skill in seen.attempts
     )
-    text = f"of the best constant's loss on {seen.samples} samples "
-    text += f"({seen.constant:.3g}) goes with {tried}"
+    text = f"on {seen.samples} samples alone, of the way from the best constant's loss "
+    text += f"{seen.constant:.3g} to {seen.floor:.2g}: {tried}"
     if math.isfinite(seen.without_dropout):
         text += f"; with dropout off {seen.without_dropout:.0%}"
         found.after.append((OVERFIT_DRY, "", seen.without_dropout))

@@ -179,7 +179,11 @@ class Training:
             model, optimizer, loss_fn = copy.deepcopy(
                 (self.model, self.optimizer, self.loss_fn), memo
             )
-            # an optimizer's copy has no hooks; those of changes belong to the training
+            # an optimizer's copy keeps its groups and state alone
+            for key, value in vars(self.optimizer).items():
+                if key not in vars(optimizer) and not callable(value):
+                    setattr(optimizer, key, copy.deepcopy(value, memo))
+            # it has no hooks; those of changes belong to the training
             for hook in step_hooks(self.optimizer):
                 copy.deepcopy(hook, memo).attach(optimizer)
             batches, start = copy_of_batches(self.batches), None

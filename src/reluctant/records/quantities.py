@@ -107,7 +107,7 @@ OVERFIT_SKILL = Quantity(
     "overfit_skill",
     "1",
     "run",
-    "1 - lowest loss of training on few samples alone / the best constant's on them",
+    "of the way from a constant's loss to the lowest, reached on few samples alone",
 )
 OVERFIT_STEPS = Quantity(
     "overfit_steps", "step", "run", "steps of the attempts to fit few samples"

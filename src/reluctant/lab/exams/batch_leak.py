@@ -72,7 +72,7 @@ def batch_leak(training: Training, *, looked_at: int = 3) -> BatchLeak:
     """
     copy = training.fork()
     model = copy.model.eval()
-    axes = (0,) if is_collated(copy.batches) else (0, 1, 2)
+    axes = (0,) if is_collated(copy.batches) else (0, 1)
     with (
         copy.own_randomness(),
         sdpa_kernel(SDPBackend.MATH),
@@ -82,36 +82,26 @@ def batch_leak(training: Training, *, looked_at: int = 3) -> BatchLeak:
         if length(batch[0]) == 1:
             batch = joined(batch, copy.next_batch())
         seen = _look(copy, batch)
-        n = seen.samples
-        found, pair_seen = math.inf, False
+        found = math.nan
         for output in seen.outputs:
-            shares = [
-                _share(rows, seen.source, axis, n, looked_at)
-                for rows in _by_sample(output, n)
-                for axis in axes
-                if axis < seen.source.ndim and seen.source.shape[axis] == n
-            ]
-            known = [share for share in shares if not math.isnan(share)]
-            pair_seen = pair_seen or bool(shares)
-            if known:
-                found = min(known)
+            found = _mixing(output, seen.source, axes, looked_at)
+            if not math.isnan(found):
                 break
-        if math.isinf(found):
-            reason = (
-                "no output depends on the inputs by a gradient"
-                if pair_seen
-                else f"outputs of shape {_shapes(seen.outputs)} do not belong to the "
-                f"{n} samples one by one"
+        if math.isnan(found):
+            shapes = ", ".join(str(tuple(t.shape)) for t in seen.outputs[:3])
+            known = tuple(seen.source.shape)
+            raise Unmeasurable(
+                f"no output (shape {shapes or 'unknown'}) follows the samples of the "
+                f"inputs (shape {known}) one by one, by a gradient"
             )
-            raise Unmeasurable(reason)
         site = operation = ""
         if found > _NONE:
-            site, operation = _first_mixed(seen, axes)
+            site, operation = _first_mixed(seen, axes, looked_at)
     return BatchLeak(
         value=found if found > _NONE else 0.0,
         site=site,
         operation=operation,
-        samples=n,
+        samples=seen.samples,
         batch_norms=sum(isinstance(m, _BATCH_NORM) for m in model.modules()),
     )
 
@@ -157,6 +147,7 @@ def _run(copy: Training, inputs: Any, n: int) -> _Look:
             shapes = {tuple(t.shape) for t in tensors(inputs)}
             with _Embeddings(shapes, sources):
                 outputs = copy.outputs(inputs)
+    sources = [s for s in sources if s.requires_grad]
     if not sources:
         raise Unmeasurable("the inputs are whole numbers that no embedding reads")
     source = next((s for s in sources if n in s.shape), sources[0])
@@ -175,8 +166,11 @@ class _Embeddings(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         output = func(*args, **(kwargs or {}))
-        reads = func is F.embedding and output.requires_grad
-        if reads and tuple(output.shape[:-1]) in self._shapes:
+        shape = tuple(output.shape) if func in (F.embedding, F.embedding_bag) else ()
+        firsts = {known[:1] for known in self._shapes}
+        one_each = func is F.embedding and shape[:-1] in self._shapes
+        one_a_bag = func is F.embedding_bag and shape[:1] in firsts
+        if one_each or one_a_bag:
             self._found.append(output)
         return output
 
@@ -241,21 +235,22 @@ def _share(rows: Tensor, source: Tensor, axis: int, n: int, looked_at: int) -> f
     return worst
 
 
-def _first_mixed(seen: _Look, axes: tuple[int, ...]) -> tuple[str, str]:
+def _mixing(
+    output: Tensor, source: Tensor, axes: tuple[int, ...], looked_at: int
+) -> float:
+    """The least share that falls on other samples, over all ways to tell samples."""
+    shares = [
+        _share(rows, source, axis, source.shape[axis], looked_at)
+        for axis in axes
+        if axis < source.ndim and source.shape[axis] > 1
+        for rows in _by_sample(output, source.shape[axis])
+    ]
+    return min((s for s in shares if not math.isnan(s)), default=math.nan)
+
+
+def _first_mixed(seen: _Look, axes: tuple[int, ...], looked_at: int) -> tuple[str, str]:
     """The first module whose output mixes samples."""
-    n, source = seen.samples, seen.source
     for name, kind, output in seen.modules:
-        shares = [
-            _share(rows, source, axis, n, 1)
-            for rows in _by_sample(output, n)
-            for axis in axes
-            if axis < source.ndim and source.shape[axis] == n
-        ]
-        known = [share for share in shares if not math.isnan(share)]
-        if known and min(known) > _NONE:
+        if _mixing(output, seen.source, axes, looked_at) > _NONE:
             return name, kind
     return "", ""
-
-
-def _shapes(outputs: list[Tensor]) -> str:
-    return ", ".join(str(tuple(t.shape)) for t in outputs[:3]) or "no tensor"

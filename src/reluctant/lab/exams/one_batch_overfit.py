@@ -4,7 +4,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import torch
@@ -22,7 +22,12 @@ from reluctant.lab.exams._batch import (
 )
 from reluctant.probes._update import Unmeasurable
 
-_RATES = (3e-3, 3e-2, 3e-4)  # of Adam, where the training's own optimizer does not do
+# where the training's own optimizer does not do: Adam for most, and a quasi-Newton
+# method with a line search, which does not care for the scale of the targets
+_OTHERS = ("Adam 0.003", "L-BFGS", "Adam 0.03", "Adam 0.0003")
+_INNER = 10  # iterations that count as one step of the latter
+_NO_END = "the loss has no lower end, so nothing is ever learnt by heart"
+_BOTTOMLESS = 1e3  # times the loss at the start, below 0
 _LEARNT = 0.9  # skill at which an attempt may end
 _ENOUGH = 0.5  # skill at which nothing more has to be tried
 _MOST_BATCHES = 4  # that are looked through for targets that differ
@@ -33,11 +38,12 @@ class OneBatchOverfit(msgspec.Struct, frozen=True, kw_only=True):
     """How much of the best constant's loss went when few samples were all there was.
 
     Attributes:
-        skill: 1 − lowest loss reached / loss of the best constant output, on these
-            samples; the best of all attempts.
+        skill: How far the lowest loss came on its way from that of the best constant
+            output, 0, to the lowest that any outputs could have on these samples, 1.
         own: The same with the training's own optimizer, as far as it was run.
-        attempts: Optimizer, steps, skill of each, such as `("Adam 0.003", 150, 0.4)`.
+        attempts: Optimizer, steps, skill of each, such as `("Adam 0.03", 150, 0.4)`.
         constant: The best constant's loss.
+        floor: The lowest loss of any outputs.
         samples: How many had to be learnt.
         freedom: Entries of trained parameters for each entry of the targets.
         without_dropout: Skill of Adam with dropout off; nan where that was not tried.
@@ -48,6 +54,7 @@ class OneBatchOverfit(msgspec.Struct, frozen=True, kw_only=True):
     own: float
     attempts: tuple[tuple[str, int, float], ...]
     constant: float
+    floor: float
     samples: int
     freedom: float
     without_dropout: float
@@ -70,13 +77,13 @@ def one_batch_overfit(
     """Train on few samples of the first batch alone, until they are learnt.
 
     First with the training's own optimizer; where that does not get half of the way to
-    zero, with Adam at three learning rates, so that a rate that is merely small is not
-    taken for a network that cannot learn; and where that does not do with dropout off,
-    to tell whether that is why. Works on forks.
+    the lowest loss, with Adam at three learning rates and L-BFGS, so that a rate that
+    is merely small is not taken for a network that cannot learn; and where that does
+    not do with dropout off, to tell whether that is why. Works on forks.
 
-    The yardstick is the best constant output for these very samples, found by
-    minimizing the loss over constants. So few samples are taken that the network has
-    ten trained parameters for each target, where that leaves two.
+    The yardstick are the best constant output for these very samples and the best
+    outputs of all, found by minimizing the loss over them. So few samples are taken
+    that the network has ten trained parameters for each target, where that leaves two.
 
     Args:
         training: Anything that can be forked.
@@ -98,17 +105,16 @@ def one_batch_overfit(
     freedom = sum(p.numel() for p in owned)
     with start.own_randomness(), sdpa_kernel(SDPBackend.MATH):
         batch = _few(start, samples, freedom)
-        constant = _best_constant(start, batch)
+        span = _span(start, batch)
     entries = _entries(batch)
     start = training.fork()  # the look above has moved buffers
     start.batches, start.steps = [batch], 0
     attempts: list[tuple[str, int, float]] = []
     is_done = True
-    for rate in (None, *_RATES):
-        name = "its own optimizer" if rate is None else f"Adam {rate:g}"
-        most = own_steps if rate is None else steps
-        taken, lowest = _attempt(start, rate, most, constant, until)
-        attempts.append((name, taken, 1 - lowest / constant))
+    for name in ("its own optimizer", *_OTHERS):
+        most = own_steps if name not in _OTHERS else steps
+        taken, lowest = _attempt(start, name, most, span, until)
+        attempts.append((name, taken, span.skill(lowest)))
         if attempts[-1][2] >= _ENOUGH:
             break
         if taken < most and time.perf_counter() > until:
@@ -118,13 +124,14 @@ def one_batch_overfit(
     if is_done and max(skill for _, _, skill in attempts) < _ENOUGH:
         dry_start = start.fork()
         if without_dropout(dry_start.model):
-            _, lowest = _attempt(dry_start, _RATES[0], steps, constant, until)
-            dry = 1 - lowest / constant
+            _, lowest = _attempt(dry_start, _OTHERS[0], steps, span, until)
+            dry = span.skill(lowest)
     return OneBatchOverfit(
         skill=max(skill for _, _, skill in attempts),
         own=attempts[0][2],
         attempts=tuple(attempts),
-        constant=constant,
+        constant=span.constant,
+        floor=span.floor,
         samples=length(*batch),
         freedom=freedom / max(1, entries),
         without_dropout=dry,
@@ -133,19 +140,25 @@ def one_batch_overfit(
 
 
 def _attempt(
-    start: Training, rate: float | None, most: int, constant: float, until: float
+    start: Training, name: str, most: int, span: "_Span", until: float
 ) -> tuple[int, float]:
     """Steps taken, and the lowest loss; inf if none was finite."""
     copy = start.fork()
-    if rate is not None:
-        copy.optimizer = torch.optim.Adam(_owned(copy), lr=rate)
+    kind, _, rate = name.partition(" ")
+    if kind == "Adam":
+        copy.optimizer = torch.optim.Adam(_owned(copy), lr=float(rate))
+    elif kind == "L-BFGS":
+        most = max(1, most // _INNER)
+        copy.optimizer = torch.optim.LBFGS(
+            _owned(copy), max_iter=_INNER, line_search_fn="strong_wolfe"
+        )
     lowest = math.inf
     while copy.steps < most:
         (loss,) = copy.step()
         if not math.isfinite(loss):
             break
         lowest = min(lowest, loss)
-        if 1 - lowest / constant >= _LEARNT or time.perf_counter() > until:
+        if span.skill(lowest) >= _LEARNT or time.perf_counter() > until:
             break
     return copy.steps, lowest
 
@@ -193,7 +206,15 @@ def _differ(batch: tuple[Any, Any]) -> bool:
 def _varied(batch: tuple[Any, Any], n: int) -> Tensor:
     """Positions in an order that begins with as many different targets as there are."""
     for target in tensors(batch[1])[:1]:
-        if target.ndim == 1 and len(target) == n and not target.is_floating_point():
+        if not target.ndim or len(target) != n:
+            continue
+        if target.is_floating_point():  # from both ends of the targets in turn
+            level = target.detach().reshape(n, -1).double().mean(1).cpu()
+            rising = level.argsort(stable=True).tolist()
+            return torch.tensor(
+                [rising.pop(0 if i % 2 else -1) for i in range(len(rising))]
+            )
+        if target.ndim == 1:
             seen: dict[int, int] = {}
             turn = []
             for value in target.tolist():
@@ -203,8 +224,23 @@ def _varied(batch: tuple[Any, Any], n: int) -> Tensor:
     return torch.arange(n)
 
 
-def _best_constant(copy: Training, batch: tuple[Any, Any]) -> float:
-    """The lowest loss of an output that is the same for every sample."""
+class _Span(NamedTuple):
+    """What the loss can be on a few samples.
+
+    Attributes:
+        constant: The lowest for an output that is the same for every sample.
+        floor: The lowest for any outputs.
+    """
+
+    constant: float
+    floor: float
+
+    def skill(self, loss: float) -> float:
+        return (self.constant - loss) / (self.constant - self.floor)
+
+
+def _span(copy: Training, batch: tuple[Any, Any]) -> _Span:
+    """Minimize the loss over constant outputs, and over all."""
     inputs, targets = batch
     with torch.no_grad():
         outputs = copy.outputs(inputs)
@@ -213,21 +249,26 @@ def _best_constant(copy: Training, batch: tuple[Any, Any]) -> float:
         raise Unmeasurable("the outputs hold no tensor that a constant could replace")
     for link in _links(floats):
         try:
-            found = _minimum(copy, outputs, targets, link)
+            constant = _minimum(copy, outputs, targets, link, constant=True)
+            floor = _minimum(copy, outputs, targets, link, constant=False)
         except (RuntimeError, ValueError, IndexError):
             continue  # such as a probability that has to lie between 0 and 1
-        if math.isfinite(found):
+        if -math.inf in (constant, floor):
+            raise Unmeasurable(_NO_END)
+        if math.isfinite(constant) and math.isfinite(floor):
             break
     else:
         raise Unmeasurable("the loss takes no constant in place of the outputs")
     with torch.no_grad():
         first = float(copy.loss_fn(outputs, targets))
-    if found <= 1e-6 * abs(first):
+    if floor < -_BOTTOMLESS * max(1.0, abs(first)):
+        raise Unmeasurable(_NO_END)
+    if not constant - floor > 1e-6 * max(abs(first), abs(constant)):
         raise Unmeasurable(
-            f"a constant output already has a loss of {found:.3g} on the samples "
-            "looked at: their targets do not differ, or the loss has no lower end"
+            f"on the samples looked at a constant output has the lowest loss that any "
+            f"output can have, {constant:.3g}"
         )
-    return found
+    return _Span(constant, min(floor, constant))
 
 
 Link = Callable[[Tensor], Tensor]
@@ -249,14 +290,19 @@ def _links(outputs: list[Tensor]) -> list[Link]:
     return [same, torch.sigmoid]
 
 
-def _minimum(copy: Training, outputs: Any, targets: Any, link: Link) -> float:
-    """Minimize the loss over constants, by a quasi-Newton method."""
+def _minimum(
+    copy: Training, outputs: Any, targets: Any, link: Link, *, constant: bool
+) -> float:
+    """Minimize the loss over outputs, constant or free, by a quasi-Newton method."""
     constants: list[Tensor] = []
 
     def mean(t: Tensor) -> Tensor:
         if not t.is_floating_point() or not t.ndim:
             return t
-        constants.append(t.mean(0, keepdim=True).double().requires_grad_())
+        begin = t.mean(0, keepdim=True)
+        if not constant:
+            begin = begin.expand_as(t).clone()
+        constants.append(begin.double().requires_grad_())
         return t
 
     mapped(outputs, mean)

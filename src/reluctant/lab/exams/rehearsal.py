@@ -13,6 +13,9 @@ from reluctant.live._describe import named
 from reluctant.probes import PROBES
 from reluctant.records import Trace
 from reluctant.records.quantities import LOSS
+from reluctant.rules._constant import skill
+
+_LEARNT = 0.02  # share of the constant's loss
 
 
 class Rehearsal(NamedTuple):
@@ -35,6 +38,7 @@ def rehearsal(
     training: Training,
     *,
     steps: int = 120,
+    patience: int = 4,
     seconds: float = math.inf,
     name: str | None = None,
 ) -> Rehearsal:
@@ -43,6 +47,8 @@ def rehearsal(
     Args:
         training: Anything that can be forked.
         steps: How many.
+        patience: While it does no better than a constant, up to so many times as many:
+            a slow start is no disease.
         seconds: After which no further step is taken.
         name: What the user calls the model.
 
@@ -64,7 +70,11 @@ def rehearsal(
     )
     # the fused kernels of attention have no second derivative, which the gauge needs
     with watch, sdpa_kernel(SDPBackend.MATH):
-        while copy.steps - began < steps and time.perf_counter() < until:
+        while time.perf_counter() < until:
+            taken = copy.steps - began
+            is_due = taken > 0 and taken % steps == 0
+            if is_due and (taken >= patience * steps or not _is_slow(watch.trace)):
+                break
             try:
                 copy.step(look=watch.loss)
             except Exception as error:  # the user's code; what was seen counts
@@ -73,6 +83,12 @@ def rehearsal(
             if _is_lost(watch.trace):
                 break
     return Rehearsal(watch.trace, copy, copy.steps - began, stopped)
+
+
+def _is_slow(trace: Trace) -> bool:
+    """Whether nothing was learnt that a constant would not know."""
+    learnt = skill(trace)
+    return learnt.is_exact and learnt.is_none(_LEARNT)
 
 
 def _is_lost(trace: Trace, steps: int = 10) -> bool:

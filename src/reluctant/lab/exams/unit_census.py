@@ -85,6 +85,8 @@ def unit_census(training: Training, *, seconds: float = math.inf) -> UnitCensus:
                 break
         else:
             is_whole = True
+    if not samples:
+        raise Unmeasurable("there was no sample to count on")
     return UnitCensus(
         samples=samples,
         is_whole=is_whole,

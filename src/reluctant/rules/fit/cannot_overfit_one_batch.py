@@ -29,9 +29,10 @@ class CannotOverfitOneBatch(Rule):
 
     ## How it is measured
     `reluctant check` trains copies on few samples alone: with the training's own
-    optimizer, and where that does not do with Adam at three learning rates. Skill is
-    1 − the lowest loss reached / the loss of the best constant output for these very
-    samples, found by minimizing the loss over constants.
+    optimizer, and where that does not do with Adam at three learning rates and L-BFGS.
+    Skill is how far the loss came on its way from that of the best constant output for
+    these very samples to the lowest that any outputs could have; both are found by
+    minimizing the loss over outputs.
 
     ## Sick
     ```python
@@ -49,9 +50,8 @@ class CannotOverfitOneBatch(Rule):
     targets has no reason to learn them by heart.
 
     ## Options
-    - `skill`: Share of the constant's loss that must be gone. Networks that work reach
-      0.5 and more, those that cannot learn stay below 0.02; one with a loss that cannot
-      reach 0, such as smoothed labels, lies between.
+    - `skill`: Share of that way that must be behind it. Networks that work reach 0.5
+      and more, those that cannot learn stay below 0.02.
     - `freedom`: Parameters for each target below which nothing is said.
     - `min_steps`: Steps that the attempts must have taken together.
 
@@ -93,8 +93,8 @@ class CannotOverfitOneBatch(Rule):
         but = f"; with dropout off it is {dry:.0%}" if dry > 2 * self.skill else ""
         yield self.finding(
             f"trained on a few samples alone, {steps} steps with its own optimizer and "
-            f"Adam at other rates take {max(best, 0.0):.1%} off the loss of the best "
-            f"constant (limit {self.skill:.0%}){but}",
+            f"others come {max(best, 0.0):.1%} of the way from the best "
+            f"constant's loss to the lowest there is (limit {self.skill:.0%}){but}",
             evidence=(
                 Evidence(
                     quantity=OVERFIT_SKILL.name,
