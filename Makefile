@@ -46,9 +46,9 @@ bench: $(STAMP)    ## what watching costs, and how fast the lab is, against peer
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/lab.py
 
-corpus: $(STAMP)    ## 140 faulty and healthy trainings: how often are we right? (SEEDS=k JUDGE=1 ONLY=pattern RECORD=1)
+corpus: $(STAMP)    ## 196 faulty and healthy trainings: how often are we right? (see corpus/README.md)
 	$(BIN)/python -m corpus $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JUDGE),--judge) \
-	    $(if $(ONLY),--only "$(ONLY)") $(if $(RECORD),--record)
+	    $(if $(ONLY),--only "$(ONLY)") $(if $(CHECK),--check) $(if $(RECORD),--record)
 
 claims: $(STAMP)    ## test the advice of the four threads anew, up to an hour (DATA=dir for MNIST)
 	$(BIN)/reluctant claims -o docs/claims.md $(if $(DATA),--data "$(DATA)")

@@ -9,8 +9,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,14 +21,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch reads it
 from corpus import _harm
 from corpus._figures import Figures, difference, figures, table, wrong
 from corpus._recipes import recipes
-from corpus._watched import Job, Said, judge, train
+from corpus._watched import Job, Said, examine, judge, train
 from reluctant.records import Trace
 
 HERE = Path(__file__).parent
-TABLE = HERE / "table.json"
+TABLES = {"watch": HERE / "table.json", "check": HERE / "table_check.json"}
 OUT = HERE.parent / "out" / "corpus"
 # so large that what is looked at depends on the step, not on how busy the machine is
-BUDGET = 0.9
+BUDGETS = {"watch": 0.9, "check": 10.0}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,11 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ask.add_argument(
         "--record", action="store_true", help="write table.json, harm.json"
     )
-    ask.add_argument("--budget", type=float, default=BUDGET, help="of watching")
+    ask.add_argument("--check", action="store_true", help="before training: no step")
+    ask.add_argument("--budget", type=float, help="share for watching, or s of a check")
     ask.add_argument("--out", type=Path, default=OUT, help="folder of the traces")
     ask.add_argument("--processes", type=int, default=2)
     given = ask.parse_args(arguments)
-    known = recipes()
+    mode = "check" if given.check else "watch"
+    # a loop of its own is nothing that a check before training could see
+    known = [r for r in recipes() if not (given.check and r.has_loop)]
     chosen = [r for r in known if re.search(given.only, f"{r.name} {r.cause}")]
     jobs = [
         Job(recipe, variant, seed)
@@ -53,17 +57,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for recipe in sorted(chosen, key=lambda r: -r.steps)
         for variant in recipe.variants
     ]
-    folder = given.out / "traces"
+    folder = given.out / {"watch": "traces", "check": "checked"}[mode]
     folder.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     if given.judge:
         jobs = [job for job in jobs if (folder / job.trace).exists()]
         said, failed, harm = _judge_all(jobs, folder), [], {}
     else:
-        said, failed, harm = _train_all(jobs, folder, given.budget, given.processes)
+        run = partial(
+            examine if given.check else train,
+            folder=folder,
+            budget=given.budget or BUDGETS[mode],
+        )
+        said, failed, harm = _run_all(jobs, run, given.processes)
     now = figures(sorted(said, key=lambda s: (s.recipe, s.variant, s.seed)), chosen)
     print(*table(now), "", "wrong:", *wrong(now, chosen), sep="\n")
-    if harm:
+    if harm and not given.check:
         print(
             "",
             "repairs that hardly helped:",
@@ -74,22 +83,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if failed:
         print("failed:", *failed, sep="\n  ")
         return 2
-    if given.record and not given.judge:
+    if given.record and not given.judge and not given.check:
         _harm.record(harm, given.seeds)
     if given.only:
         return 0
     if given.record:
-        TABLE.write_bytes(msgspec.json.format(msgspec.json.encode(now), indent=1))
+        written = msgspec.json.format(msgspec.json.encode(now), indent=1)
+        TABLES[mode].write_bytes(written)
         return 0
-    return _compare(now, given.seeds)
+    return _compare(now, TABLES[mode], given.seeds)
 
 
-def _compare(now: Figures, seeds: int) -> int:
+def _compare(now: Figures, recorded: Path, seeds: int) -> int:
     """1 if a figure of the recorded table fell."""
-    if not TABLE.exists():
+    if not recorded.exists():
         print("no table was recorded: --record")
         return 0
-    before = msgspec.json.decode(TABLE.read_bytes(), type=Figures)
+    before = msgspec.json.decode(recorded.read_bytes(), type=Figures)
     if 1 + max((s.seed for s in before.said), default=0) != seeds:
         print("the recorded table was made with another number of seeds")
         return 0
@@ -100,8 +110,10 @@ def _compare(now: Figures, seeds: int) -> int:
     return 1 if fell else 0
 
 
-def _train_all(
-    jobs: Sequence[Job], folder: Path, budget: float, processes: int
+def _run_all(
+    jobs: Sequence[Job],
+    run: Callable[[Job], tuple[Said, float, float]],
+    processes: int,
 ) -> tuple[list[Said], list[str], dict[Job, float]]:
     said: list[Said] = []
     failed: list[str] = []
@@ -110,11 +122,11 @@ def _train_all(
     with ProcessPoolExecutor(
         processes, mp_context=multiprocessing.get_context("spawn")
     ) as pool:
-        runs = {pool.submit(train, job, folder, budget): job for job in jobs}
-        for number, run in enumerate(as_completed(runs), 1):
-            job = runs[run]
+        runs = {pool.submit(run, job): job for job in jobs}
+        for number, done in enumerate(as_completed(runs), 1):
+            job = runs[done]
             try:
-                result, scores[job], taken = run.result()
+                result, scores[job], taken = done.result()
             except Exception as error:
                 failed.append(f"{job.trace}: {type(error).__name__}: {error}")
                 continue

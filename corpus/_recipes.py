@@ -27,6 +27,7 @@ class Recipe:
         also: Other names under which the same fault would be rightly told.
         steps: How long it trains.
         harm: What the fault costs, where the score does not show it.
+        has_loop: Whether it trains in a loop of its own.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Recipe:
     also: tuple[str, ...] = ()
     steps: int = 300
     harm: str = ""
+    has_loop: bool = False
 
     @property
     def path(self) -> Path:
@@ -99,6 +101,9 @@ def _read(path: Path) -> Recipe:
         also=said.get("ALSO", ()),
         steps=said.get("STEPS", 300),
         harm=said.get("HARM", ""),
+        has_loop=any(
+            isinstance(s, ast.FunctionDef) and s.name == "loop" for s in tree.body
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 import reluctant
 from corpus._recipes import Recipe
+from reluctant.lab._check import check_training
 from reluctant.records import Diagnosis, Severity, Trace
 
 LAST = 0.1  # share of the steps over which the loss at the end is taken
@@ -95,6 +96,19 @@ def train(job: Job, folder: Path, budget: float) -> tuple[Said, float, float]:
     if score is None:
         score = -final_loss(run.losses)
     return judge(job, watch.trace), score, seconds
+
+
+def examine(job: Job, folder: Path, budget: float) -> tuple[Said, float, float]:
+    """Check a training before it begins; the same, without a score."""
+    torch.set_num_threads(1)
+    sink = folder / job.trace
+    sink.unlink(missing_ok=True)
+    began = time.perf_counter()
+    training = job.recipe.build(job.variant, job.seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        diagnosis = check_training(training, budget=budget, record=sink)
+    return said(job, diagnosis), math.nan, time.perf_counter() - began
 
 
 def final_loss(losses: list[float]) -> float:
