@@ -23,7 +23,7 @@ demo: $(STAMP)    ## why do the outputs of this network die? (DATA=dir for MNIST
 test: $(STAMP)    ## all but the slow tests
 	$(BIN)/python -m pytest -m "not slow" -n 2 tests
 
-check: lint types layers slow docs    ## everything else that CI runs
+check: lint types layers slow corpus docs    ## everything else that CI runs
 
 slow: $(STAMP)    ## the slow tests
 	$(BIN)/python -m pytest -m slow -n 2 tests || [ $$? -eq 5 ]

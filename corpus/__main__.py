@@ -61,8 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     if given.judge:
+        failed = [
+            f"{j.trace}: no trace" for j in jobs if not (folder / j.trace).exists()
+        ]
         jobs = [job for job in jobs if (folder / job.trace).exists()]
-        said, failed, harm = _judge_all(jobs, folder), [], {}
+        said, harm = _judge_all(jobs, folder), {}
     else:
         run = partial(
             examine if given.check else train,
