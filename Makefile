@@ -42,9 +42,10 @@ docs: $(STAMP)    ## write the generated pages, build the site into site/
 	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict --quiet
 
-bench: $(STAMP)    ## what watching costs, and how fast the lab is, against peers
+bench: $(STAMP)    ## what watching costs, how fast the lab is, what curvature takes, beside peers
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/lab.py
+	$(BIN)/python benchmarks/curvature.py
 
 corpus: $(STAMP)    ## 196 faulty and healthy trainings: how often are we right? (see corpus/README.md)
 	$(BIN)/python -m corpus $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JUDGE),--judge) \

@@ -40,7 +40,7 @@ def recipe(tmp_path: Path):
 
 @pytest.mark.parametrize(("text", "code"), [(HEALTHY, 0), (SICK, 1), (BLIND, 2)])
 def test_exit_codes_and_one_page(recipe, text, code, capfd):
-    assert main(["check", recipe(text)]) == code
+    assert main(["check", recipe(text), "--budget", "60"]) == code
     out, err = capfd.readouterr()
     assert "What was looked at" in out
     assert "hello from the recipe" in err
@@ -80,7 +80,8 @@ def test_misuse_is_told_in_one_line(recipe, capfd):
 
 @pytest.mark.slow
 def test_the_example_is_found_and_its_repair_is_clear(capfd):
+    enough = ["--budget", "60"]  # of a busy machine, too
     file = Path(__file__).parents[2] / "examples/recipes/mixed_samples.py"
-    assert main(["check", f"{file}:make", "--format", "concise"]) == 1
+    assert main(["check", f"{file}:make", "--format", "concise", *enough]) == 1
     assert "LOP401" in capfd.readouterr().out
-    assert main(["check", f"{file}:repaired", "--format", "concise"]) == 0
+    assert main(["check", f"{file}:repaired", "--format", "concise", *enough]) == 0

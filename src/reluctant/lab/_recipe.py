@@ -163,9 +163,11 @@ class Training:
             UsageError: If the batches cannot be iterated twice, or a part refuses to be
                 copied.
         """
-        if isinstance(self.batches, Iterator):
+        given = getattr(self.batches, "inner", self.batches)
+        drawn_from = getattr(given, "dataset", given)
+        if isinstance(given, Iterator) or isinstance(drawn_from, Iterator):
             raise UsageError(
-                f"batches is a one-shot iterator ({type(self.batches).__name__}), so a "
+                f"batches is a one-shot iterator ({type(drawn_from).__name__}), so a "
                 "copy of the training would take batches away from the original: pass "
                 "what it was made from, such as the DataLoader or a list."
             )

@@ -156,6 +156,22 @@ def test_warm_starts_along_a_training():
     assert max(spent[1:]) < spent[0]
 
 
+def test_sparse_gradients_count():
+    torch.manual_seed(0)
+    tokens, y = torch.randint(9, (20, 4)), torch.randint(3, (20,))
+
+    def training(sparse: bool) -> Training:
+        torch.manual_seed(1)
+        model = nn.Sequential(
+            nn.Embedding(9, 5, sparse=sparse), nn.Flatten(), nn.Linear(20, 3)
+        ).double()
+        sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+        return Training(model, F.cross_entropy, sgd, [(tokens, y)])
+
+    dense = top_eigenvalue(training(False))
+    assert top_eigenvalue(training(True)).value == pytest.approx(dense.value)
+
+
 def test_several_batches_are_averaged():
     training = network("tanh")
     ((x, y),) = training.batches

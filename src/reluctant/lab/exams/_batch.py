@@ -1,5 +1,6 @@
 """Batches of any nesting: their tensors, their samples, and copies of them."""
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,7 +28,10 @@ def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, dict):
-        return type(value)({k: mapped(v, change) for k, v in value.items()})
+        new = copy.copy(value)  # whatever kind of mapping it is
+        for key, item in value.items():
+            new[key] = mapped(item, change)
+        return new
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(mapped(v, change) for v in value))
     if isinstance(value, tuple | list):

@@ -53,9 +53,11 @@ def data_pass(training: Training, *, seconds: float = math.inf) -> DataPass:
         UsageError: If the batches cannot be iterated twice, are none, or are no pairs.
     """
     until = time.perf_counter() + seconds
-    if isinstance(training.batches, Iterator):
+    given = getattr(training.batches, "inner", training.batches)
+    drawn_from = getattr(given, "dataset", given)
+    if isinstance(given, Iterator) or isinstance(drawn_from, Iterator):
         raise UsageError(
-            f"batches is a one-shot iterator ({type(training.batches).__name__}): what "
+            f"batches is a one-shot iterator ({type(drawn_from).__name__}): what "
             "is looked at would be lost to the training. Pass what it was made from."
         )
     inner = copy_of_batches(training.batches)

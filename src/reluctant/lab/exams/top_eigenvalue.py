@@ -144,7 +144,8 @@ def hessian_product(
         Unmeasurable: If nothing depends on the parameters, or not twice.
     """
     total = losses[0] if len(losses) == 1 else sum(losses[1:], losses[0]) / len(losses)
-    gradients = differentiate(total, list(parameters), None, create_graph=True)
+    found = differentiate(total, list(parameters), None, create_graph=True)
+    gradients = {p: g.to_dense() if g.is_sparse else g for p, g in found.items()}
     used = list(gradients)
     curved = [p for p in used if gradients[p].requires_grad]
     outputs = [gradients[p] for p in curved]
@@ -155,8 +156,9 @@ def hessian_product(
             return torch.zeros_like(v)
         vectors = [parts[p].reshape(p.shape).to(p.dtype) for p in curved]
         found = differentiate(outputs, used, vectors)
-        flat = [found.get(p, torch.zeros_like(p)).reshape(-1).to(v) for p in used]
-        return torch.cat(flat)
+        rows = [found.get(p, torch.zeros_like(p)) for p in used]
+        dense = [row.to_dense() if row.is_sparse else row for row in rows]
+        return torch.cat([row.reshape(-1).to(v) for row in dense])
 
     return product, used
 
