@@ -1,4 +1,4 @@
-"""Twelve ReLU layers, two to three units wide: mostly dead before the first step."""
+"""Twelve ReLU layers, three units wide: mostly dead before the first step."""
 
 import torch
 from _data import Batches, surface

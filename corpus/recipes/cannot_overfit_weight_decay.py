@@ -1,4 +1,4 @@
-"""weight_decay=1 with SGD: the weights are pulled to zero faster than they learn."""
+"""weight_decay=0.5 with SGD: the weights are pulled to zero faster than they learn."""
 
 import torch
 from _data import Batches, digits

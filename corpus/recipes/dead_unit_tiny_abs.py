@@ -1,4 +1,4 @@
-"""abs(x) with three ReLU units, one of which fires for no input."""
+"""abs(x+iy) with six ReLU units, three of which fire for no input."""
 
 import torch
 from _data import Batches

@@ -1,4 +1,4 @@
-"""A GRU over forty steps, every gradient of the first hundred steps clipped at 0.5."""
+"""A GRU over forty steps, its gradients clipped at a norm of 0.5."""
 
 import torch
 import torch.nn.functional as F

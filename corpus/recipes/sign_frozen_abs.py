@@ -1,4 +1,4 @@
-"""abs(x+iy) with three ReLU units whose outgoing weights start large and negative."""
+"""abs(x+iy) with six ReLU units whose outgoing weights start large and negative."""
 
 import torch
 from _data import Batches

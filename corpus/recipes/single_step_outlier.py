@@ -1,4 +1,4 @@
-"""One broken row in 1,500, a thousand times too large: after it nothing learns any more."""
+"""One broken batch, two thousand times too large: after it nothing learns any more."""
 
 import torch
 from _data import Batches, digits

@@ -1,4 +1,4 @@
-"""RMSprop for a convolutional body and its head, in double precision."""
+"""RMSprop with momentum for a small tanh CNN in double precision."""
 
 import torch
 from _data import Batches, digit_images
