@@ -24,6 +24,7 @@ from reluctant.records.quantities import (
     GRAD_KEPT,
     LOSS,
     LOSS_REPLICATION,
+    OUTPUT_SIMPLEX,
     OVERFIT_SKILL,
     SAMPLE_LEAK,
     STEP_LIMIT,
@@ -305,3 +306,14 @@ def test_misuse_is_told():
         reluctant.check(loss_fn, optimizer, model, loader)
     with pytest.raises(UsageError, match="budget is 0"):
         reluctant.check(model, loss_fn, optimizer, loader, budget=0)
+
+
+def test_outputs_that_are_shares_are_seen_by_their_numbers(tmp_path):
+    model, loss_fn, optimizer, loader = parts()
+    for i, net in enumerate((model, nn.Sequential(model, nn.Softmax(1)))):
+        record = tmp_path / f"{i}.trace"
+        diagnosis = reluctant.check(
+            net, loss_fn, optimizer, loader, record=record, budget=0.5
+        )
+        assert Trace.open(record).series(OUTPUT_SIMPLEX).values[0] == i
+        assert ("shares of 1" in diagnosis.exams[1].text) == bool(i)

@@ -101,3 +101,26 @@ def test_a_silent_layer_is_for_another_rule() -> None:
 def test_the_order_of_units_changes_nothing(order: list[int]) -> None:
     (finding,) = DeadUnit().check(run(firing(8)[:, order]))
     assert set(finding.units["fc0"]) == {i for i, u in enumerate(order) if u < 8}
+
+
+def test_a_census_counts_for_units_that_never_fired_and_against_rare_ones() -> None:
+    silent_unit, rare_unit, busy = [0.0] * 60, [0.0] * 60, [0.5] * 60
+    rates = [list(row) for row in zip(silent_unit, rare_unit, busy, strict=True)]
+    runs = {
+        "loss": FALLING[:60],
+        "firing_rate": {"fc0": rates},
+        "preact_max": {"fc0": [[-1.0, -1.0, 1.0]] * 60},
+        "preact_rms": {"fc0": [1.0] * 60},
+        "preact_variation": {"fc0": [1.0] * 60},
+    }
+    counted = {
+        "census_fired": {"fc0": [[0.0, 0.0005, 0.5]]},
+        "census_samples": [20_000.0],
+        "census_whole": [1.0],
+    }
+    (found,) = DeadUnit(narrow=3).check(judged(**runs))
+    assert found.units["fc0"] == (0, 1)
+    (found,) = DeadUnit(narrow=3).check(judged(**runs, **counted))
+    assert found.units["fc0"] == (0,)  # at its rate the other may well be silent
+    assert "0 of all 20,000 samples" in found.evidence[0].note
+    assert "23,840 samples" in found.message  # those of the census, too

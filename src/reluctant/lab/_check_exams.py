@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from reluctant.lab._recipe import Training
-from reluctant.lab.exams._batch import length, without_dropout
+from reluctant.lab.exams._batch import length, tensors, without_dropout
 from reluctant.lab.exams.batch_leak import batch_leak
 from reluctant.lab.exams.data_pass import data_pass
 from reluctant.lab.exams.loss_replication import loss_replication
@@ -28,6 +28,7 @@ from reluctant.records.quantities import (
     DATA_BATCHES,
     LOSS,
     LOSS_REPLICATION,
+    OUTPUT_SIMPLEX,
     OVERFIT_DRY,
     OVERFIT_FREEDOM,
     OVERFIT_OWN,
@@ -122,6 +123,7 @@ def _loss(patient: Patient, found: Findings) -> str:
     without_dropout(copy.model)
     with copy.own_randomness():
         batch = copy.next_batch()
+        shares = _are_shares(copy.outputs(batch[0]))
         for _ in range(2):  # whatever runs first takes longer
             start = time.perf_counter()
             loss = copy.loss(batch)
@@ -129,7 +131,9 @@ def _loss(patient: Patient, found: Findings) -> str:
                 loss.backward()
             patient.step_s = time.perf_counter() - start
     patient.samples = length(*batch)
+    found.before.append((OUTPUT_SIMPLEX, "", float(shares)))
     text = f"the first batch has loss {float(loss.detach()):.4g}"
+    text += " on outputs that are shares of 1" if shares else ""
     try:
         ratio = loss_replication(patient.training)
     except Unmeasurable as reason:
@@ -140,6 +144,19 @@ def _loss(patient: Patient, found: Findings) -> str:
     exact = nearest in kind and abs(ratio - nearest) < 1e-3
     name = kind[nearest] if exact else "neither a mean nor a sum over samples"
     return f"{text}; twice over it has {ratio:.4g} times that: {name}"
+
+
+def _are_shares(outputs: Any) -> bool:
+    """Whether what the model puts out are probabilities, by their numbers."""
+    found = [t for t in tensors(outputs) if t.is_floating_point() and t.ndim > 1]
+    if not found:
+        return False
+    first = found[0].detach()
+    axes = {1, first.ndim - 1}  # classes second, or behind the positions
+    return bool((first >= 0).all()) and any(
+        first.shape[a] > 1 and bool(((first.sum(a) - 1).abs() < 1e-4).all())
+        for a in axes
+    )
 
 
 def _samples(patient: Patient, found: Findings) -> str:

@@ -79,6 +79,12 @@ OUTPUT_MEAN = Quantity("output_mean", "1", "output", "mean over samples of each 
 OUTPUT_MIN = Quantity(
     "output_min", "1", "run", "smallest entry of the tensor that the loss received"
 )
+OUTPUT_SIMPLEX = Quantity(
+    "output_simplex",
+    "1",
+    "run",
+    "1 if all of a batch's outputs are ≥ 0 and sum to 1 over the output axis, else 0",
+)
 OUTPUT_SQUARE = Quantity(
     "output_square", "1", "output", "mean over samples of each output's square"
 )

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from reluctant.records import Layer, Trace
 from reluctant.records.quantities import (
     BATCH_SAMPLES,
+    CENSUS_FIRED,
+    CENSUS_SAMPLES,
+    CENSUS_WHOLE,
     FIRING_RATE,
     GRAD_REACHED,
     PREACT_MAX,
@@ -98,10 +101,16 @@ def silent(trace: Trace, layer: Layer) -> Silent | None:
         is_exact = covered.sum() >= 0.9 * batch * (reached_at[-1] - reached_at[0])
     else:
         rows, covered, spoke = at, np.full(len(at), batch), fired
+    counted = census(trace, layer)
+    if counted is not None and counted.fired.shape == life.shape:
+        life = np.where(counted.fired > 0, np.maximum(life, 0), life)
     samples = np.where(rows[:, None] > life, covered[:, None], 0).sum(axis=0)
     alive = at[:, None] <= life
     total = np.where(alive & np.isfinite(rates), rates, 0.0).sum(axis=0)
     rate = np.where(life >= 0, total / np.maximum(1, alive.sum(axis=0)), np.nan)
+    if counted is not None and counted.fired.shape == life.shape:
+        rate = np.where(rate > 0, rate, np.where(life >= 0, counted.fired, np.nan))
+        samples = samples + np.where(life < 0, counted.samples, 0.0)
     past = silences(spoke, covered)
     return Silent(
         layer,
@@ -114,6 +123,30 @@ def silent(trace: Trace, layer: Layer) -> Silent | None:
         _varies(trace, layer),
         is_exact,
     )
+
+
+class Census(NamedTuple):
+    """What a layer's units did on a pass over the data before the first step.
+
+    Attributes:
+        fired: Shape `(units,)`: share of samples on which the unit fired somewhere.
+        samples: How many there were.
+        is_whole: Whether these were all the data.
+    """
+
+    fired: NDArray[np.float64]
+    samples: float
+    is_whole: bool
+
+
+def census(trace: Trace, layer: Layer) -> Census | None:
+    """Read the census of a layer; None where a check took none."""
+    _, fired = trace.units(CENSUS_FIRED, layer.site.partition("#")[0])
+    samples = trace.series(CENSUS_SAMPLES).values
+    if not fired.size or not samples.size or not np.isfinite(fired[-1]).all():
+        return None
+    whole = trace.series(CENSUS_WHOLE).values
+    return Census(fired[-1], float(samples[-1]), bool(whole.size and whole[-1] == 1))
 
 
 def _depth(trace: Trace, layer: Layer, life: NDArray[np.int64]) -> NDArray[np.float64]:

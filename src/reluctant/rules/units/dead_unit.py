@@ -10,7 +10,7 @@ from reluctant.records.quantities import FIRING_RATE, LOSS
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import skill
 from reluctant.rules._loss import sound
-from reluctant.rules._silence import Silent, hidden, silent
+from reluctant.rules._silence import Silent, census, hidden, silent
 from reluctant.stats import rate_bound
 
 
@@ -168,6 +168,12 @@ class DeadUnit(Rule):
             f", before that {np.median(rates):.2g} of samples" if rates.size else ""
         )
         born = int((mask & ~s.ever).sum())
+        counted = census(trace, s.layer)
+        if counted is not None and counted.fired.shape == mask.shape:
+            never = int((mask & (counted.fired == 0)).sum())
+            part = "all" if counted.is_whole else "the first"
+            before += f"; before the first step {never} of them fired on 0 of {part} "
+            before += f"{counted.samples:,.0f} samples"
         return Evidence(
             quantity=FIRING_RATE.name,
             site=s.layer.site,
