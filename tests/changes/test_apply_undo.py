@@ -23,6 +23,7 @@ from reluctant.records import (
     RescaleUnits,
     Restart,
     RestartSelected,
+    ReviveOutputs,
     ReviveUnits,
     ScaleLearningRate,
     ScaleOutgoing,
@@ -107,7 +108,8 @@ def test_each_change_trains_on_and_is_undone(net: str, optimizer: str) -> None:
 
 
 def test_the_list_of_changes_is_covered() -> None:
-    covered = {type(c) for c in changes("mlp")} | {EditSource, RestartSelected}
+    others = {EditSource, RestartSelected, ReviveOutputs}  # with tests of their own
+    covered = {type(c) for c in changes("mlp")} | others
     assert covered == set(get_args(Change))
 
 
@@ -127,6 +129,7 @@ def test_the_list_of_changes_is_covered() -> None:
         (ReviveUnits({"0": (99,)}), "has 8 units"),
         (ReviveUnits({"4": (0,)}), "are outputs"),
         (SplitUnits(), "no two hidden units"),
+        (ReviveOutputs(), "no output behind a rectifier"),
         (StandardizeTarget(), "floating-point"),
         (SwapLoss("nll", "mean"), ""),
     ],

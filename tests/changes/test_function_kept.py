@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from changes.patients import NETS, OPTIMIZERS, kill, outputs, patient, train
+from changes.patients import NETS, OPTIMIZERS, bits, kill, outputs, patient, train
 from reluctant.changes import (
     Context,
     Plain,
@@ -17,6 +17,7 @@ from reluctant.changes import (
 from reluctant.records import (
     Prune,
     RescaleUnits,
+    ReviveOutputs,
     ReviveUnits,
     SplitUnits,
     StandardizeInput,
@@ -205,3 +206,28 @@ def test_pruning_finds_the_units_that_are_not_missed() -> None:
     assert model[0].weight.shape == (3, 3)
     assert model[2].weight.shape == (2, 3)
     assert float((before - outputs(sick, context.batches)).abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_dead_outputs_start_over_and_the_others_stay(optimizer: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3), nn.ReLU())
+    sick = Plain(model, nn.MSELoss(), OPTIMIZERS[optimizer](model.parameters()))
+    x = torch.randn(256, 4)
+    y = torch.stack([x[:, 0].abs(), x[:, 1].abs() + 1, x[:, 2].abs()], dim=1)
+    context = Context([(x, y)])
+    train(sick, context.batches, 5)
+    with torch.no_grad():
+        model[2].bias[1] = -50.0
+    before = outputs(sick, context.batches)
+    kept = bits(sick)
+    done = apply([ReviveOutputs()], sick, context)
+    assert done.changes == (ReviveOutputs({"2": (1,)}),)
+    after = outputs(sick, context.batches)
+    assert torch.equal(before[:, [0, 2]], after[:, [0, 2]])
+    assert float(after[0, 1]) == pytest.approx(float(y[:, 1].mean()), rel=1e-5)
+    train(sick, context.batches, 200)
+    learned = outputs(sick, context.batches)[:, 1]
+    assert float((learned - y[:, 1]).square().mean()) < 0.8 * float(y[:, 1].var())
+    done.undo()
+    assert bits(sick) == kept

@@ -19,6 +19,8 @@ CASES: dict[str, str] = {
     "valley: the sign of an outgoing weight is frozen at the start",
 }
 
+_TREATED = ("dying-output", "tiny-abs")
+
 __all__ = ["CASES", "CaseResult", "run_case"]
 
 
@@ -28,6 +30,7 @@ def run_case(
     data: Path | None = None,
     quick: bool = False,
     seed: int = 0,
+    treat: bool = False,
     progress: Callable[[str], None] = lambda line: None,
 ) -> CaseResult:
     """Run one case.
@@ -38,6 +41,7 @@ def run_case(
             out, the case says what it takes instead.
         quick: Whether to do with fewer and shorter trainings, for under a minute.
         seed: The first of the seeds that are used; equal seeds give equal numbers.
+        treat: Whether to treat it as well: `tiny-abs` and `dying-output` can be.
         progress: Given one line for each stretch of work.
 
     Raises:
@@ -48,5 +52,13 @@ def run_case(
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(CASES)}."
         raise UsageError(f"no case {name!r}; {hint}")
     home = import_module(f"reluctant.cases.{name.replace('-', '_')}")
+    if treat and not hasattr(home, "treated"):
+        able = ", ".join(_TREATED)
+        raise UsageError(f"{name} has no treatment of its own; {able} have.")
     result: CaseResult = home.run(data=data, quick=quick, seed=seed, progress=progress)
-    return result
+    if not treat:
+        return result
+    treated: CaseResult = home.treated(
+        result, data=data, quick=quick, seed=seed, progress=progress
+    )
+    return treated

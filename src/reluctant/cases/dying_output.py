@@ -28,6 +28,7 @@ from reluctant.cases._dying_output_threshold import (
     median,
     predict,
 )
+from reluctant.cases._dying_output_treat import treated
 from reluctant.cases._dying_output_watched import watched
 from reluctant.cases._relu_net import Run
 from reluctant.cases._relu_net_kind import HIDDEN, OUTPUTS, STD
@@ -35,6 +36,8 @@ from reluctant.cases._relu_nets import Job, fused, train_all
 from reluctant.cases._result import CaseResult
 from reluctant.lab._step_size_limit import StepSizeLimit
 from reluctant.stats import wilson_interval
+
+__all__ = ["run", "treated"]
 
 CONTROL = 0.3  # of the predicted limit: what fails here does not fail by its step size
 WATCHED = 1.6  # of the threshold: nearer to it outputs die too late to be watched

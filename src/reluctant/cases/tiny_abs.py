@@ -26,6 +26,9 @@ from reluctant.cases._tiny_abs_nets import (
     best_loss,
     trials,
 )
+from reluctant.cases._tiny_abs_treat import treated
+
+__all__ = ["run", "treated"]
 
 OTHERS: tuple[Spread, ...] = ("square", "skewed")
 

@@ -17,6 +17,10 @@ class DoesNotFit(UsageError):
     """This change cannot be made to this model; the message says why."""
 
 
+class NothingToDo(DoesNotFit):
+    """There is nothing here that this change is for; elsewhere there may be."""
+
+
 class Patient(Protocol):
     """A model with its loss and its optimizer, such as a training of the lab."""
 

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from reluctant.changes import _moments
-from reluctant.changes._graph import Path, paths_of
-from reluctant.changes._patient import Context, DoesNotFit, Patient
+from reluctant.changes._graph import Path, paths_of, trace
+from reluctant.changes._patient import Context, DoesNotFit, NothingToDo, Patient
 from reluctant.changes._see import Seen, see
-from reluctant.records import ReviveUnits, SplitUnits
+from reluctant.records import ReviveOutputs, ReviveUnits, SplitUnits
 
 _LEAST_NORM = 1e-30
+_ABOVE = 0.01  # of the largest mean target: where an output starts at least
 
 
 def dead_units(
@@ -50,7 +51,7 @@ def revive(change: ReviveUnits, patient: Patient, context: Context) -> ReviveUni
     """Make a `ReviveUnits`; the change with the units that it was made to."""
     units = change.units or dead_units(patient, context)
     if not units:
-        raise DoesNotFit("no hidden unit is silent on the data, so none is revived.")
+        raise NothingToDo("no hidden unit is silent on the data, so none is revived.")
     paths = paths_of(patient.model, list(units))
     seen = see(patient.model, paths, context)
     generator = context.generator()
@@ -73,7 +74,7 @@ def split(change: SplitUnits, patient: Patient, context: Context) -> SplitUnits:
         else merged_units(patient, context, same=change.same)
     )
     if not groups:
-        raise DoesNotFit("no two hidden units do the same on the data.")
+        raise NothingToDo("no two hidden units do the same on the data.")
     paths = paths_of(patient.model, list(groups))
     seen = see(patient.model, paths, context)
     generator = context.generator()
@@ -102,6 +103,51 @@ def split(change: SplitUnits, patient: Patient, context: Context) -> SplitUnits:
         for site, found in groups.items()
     }
     return SplitUnits(merged, change.same)
+
+
+@torch.no_grad()
+def revive_outputs(
+    change: ReviveOutputs, patient: Patient, context: Context
+) -> ReviveOutputs:
+    """Make a `ReviveOutputs`; the change with the units that it was made to."""
+    traced = trace(patient.model)
+    heads = [traced.paths[site] for site in traced.heads]
+    rectified = [p for p in heads if any(name == "relu" for _, name in p.acts)]
+    units = dict(change.units)
+    if not units and rectified:
+        seen = see(patient.model, rectified, context)
+        for path in rectified:
+            silent = seen[path.site].before.amax(dim=0) <= 0
+            if bool(silent.any()):
+                ids = silent.nonzero().reshape(-1)
+                units[path.site] = tuple(int(i) for i in ids)
+    if not units:
+        raise NothingToDo("no output behind a rectifier is silent on the data.")
+    for site, numbers in units.items():
+        path_or_none = next((p for p in rectified if p.site == site), None)
+        if path_or_none is None or path_or_none.refusal or path_or_none.bias is None:
+            raise DoesNotFit(f"{site} is no output layer with a bias and a rectifier.")
+        path, ids = path_or_none, torch.tensor(numbers)
+        _must_have(path, ids)
+        bias: Tensor = path_or_none.bias
+        path.weight[ids] = 0
+        bias[ids] = _mean_targets(context, path.units)[ids].to(bias)
+        for parameter in (path.weight, bias):
+            _moments.forget(patient.optimizer, parameter, ids, dim=0)
+    return ReviveOutputs(units)
+
+
+def _mean_targets(context: Context, outputs: int) -> Tensor:
+    """Of each output, at least a little above the hinge."""
+    targets = torch.cat([y for _, y in context.data("the mean of the targets")])
+    if not targets.is_floating_point():
+        targets = torch.nn.functional.one_hot(targets, outputs)
+    mean = targets.reshape(len(targets), -1).double().mean(dim=0)
+    if len(mean) != outputs:
+        raise DoesNotFit(
+            f"targets of {len(mean)} numbers do not fit {outputs} outputs."
+        )
+    return mean.clamp(min=_ABOVE * max(1e-6, float(mean.abs().max())))
 
 
 def give_new_weights(

@@ -29,6 +29,9 @@ def case(
     form: Annotated[
         _Form, typer.Option("--format", help="A story, or its numbers.")
     ] = _Form.TERMINAL,
+    treat: Annotated[
+        bool, typer.Option("--treat", help="Find what helps by trials, and prove it.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -50,6 +53,7 @@ def case(
         data=data,
         quick=quick,
         seed=seed,
+        treat=treat,
         progress=lambda line: say(f"{line}\n", sys.stderr),
     )
     numbers = json.dumps(result.numbers, indent=2) + "\n"

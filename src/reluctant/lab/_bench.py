@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from reluctant.changes import DoesNotFit, apply
+from reluctant.changes import DoesNotFit, NothingToDo, apply
 from reluctant.lab._advance import Fused, fused_plan, in_torch
 from reluctant.lab._cells import in_one_line
 from reluctant.lab._course import Course, Done, failed, run_courses
@@ -16,7 +16,7 @@ from reluctant.lab._starts import Starts, context_of
 from reluctant.lab.engines import UnsupportedError
 from reluctant.records import RESTART, UNTREATED, Change, Prescription, UsageError
 
-_ATTEMPTS = 3  # seeds at which an arm is begun before it is given up
+_ATTEMPTS = 4  # seeds at which an arm is begun before it is given up
 _LOT = 64 << 20  # bytes of data that the trainings of one call may hold
 
 
@@ -133,6 +133,9 @@ class Bench:
         for seed in seeds[:_ATTEMPTS]:
             try:
                 is_fused = self._is_fused_from(rival, seed)
+            except NothingToDo as reason:
+                self._refusals[rival.name] = str(reason)
+                continue
             except DoesNotFit as reason:
                 self._refusals[rival.name] = str(reason)
                 return False

@@ -1,10 +1,11 @@
 """The trainings of an arm: make its changes, train them through, score them."""
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reluctant.changes import DoesNotFit, RateSchedule, apply, step_hooks
+from reluctant.changes import DoesNotFit, NothingToDo, RateSchedule, apply, step_hooks
 from reluctant.lab._advance import Advance, Progress
 from reluctant.lab._cells import Attempt, Cell, Stop, in_one_line, trend_of
 from reluctant.lab._map_score import Scorer
@@ -194,7 +195,10 @@ class _Run:
         """Make changes to it."""
         if changes:
             context = context_of(self.training, steps=steps, seed=self.seed)
-            self.made += apply(changes, self.training, context).changes
+            for change in changes:
+                # at this seed; an arm that finds nothing anywhere was refused before
+                with contextlib.suppress(NothingToDo):
+                    self.made += apply([change], self.training, context).changes
 
     def done(self, steps: int) -> Done:
         """Score it."""

@@ -5,6 +5,7 @@ small lots, so that a map of any size holds only a few at a time.
 """
 
 import math
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from reluctant.lab._cells import (
     WINDOWS,
@@ -47,6 +48,7 @@ from reluctant.lab.engines import (
 LOT = 64  # networks trained in one call
 LOT_BYTES = 256 << 20  # of their parameters, at most
 KEPT = 4  # data sets with their scorers that are held at a time
+_DIGESTS: dict[int, tuple[weakref.ref[Tensor], int, bytes]] = {}
 MEASURED = 200  # steps of a probe whose gauge is measured
 
 
@@ -284,12 +286,24 @@ def _key(data: WholeData, training: Training) -> str:
     """Equal for trainings that can share data and scorer."""
     digest = sha256()
     for part in (data.inputs, data.targets):
-        digest.update(str((part.shape, part.dtype)).encode())
-        digest.update(np.ascontiguousarray(part.detach().numpy()).data)
+        digest.update(_digest(part))
     layout = str([(name, p.shape) for name, p in training.model.named_parameters()])
     plan = (data.batch_size, data.drop_last, data.order, str(training.model), layout)
     digest.update(repr((plan, training.loss_fn)).encode())
     return digest.hexdigest()
+
+
+def _digest(part: Tensor) -> bytes:
+    """Of a tensor; known ones are not read again until they are written to."""
+    known = _DIGESTS.get(id(part))
+    if known is not None and known[0]() is part and known[1] == part._version:
+        return known[2]
+    digest = sha256(str((part.shape, part.dtype)).encode())
+    digest.update(np.ascontiguousarray(part.detach().numpy()).data)
+    while len(_DIGESTS) >= KEPT:
+        _DIGESTS.pop(next(iter(_DIGESTS)))
+    _DIGESTS[id(part)] = (weakref.ref(part), part._version, digest.digest())
+    return digest.digest()
 
 
 def _attempt(cell: Cell, run: Run, data: _Data, steps: int) -> Attempt:

@@ -1,5 +1,6 @@
 """Where the trainings of a trial start from, and what they may look at."""
 
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from reluctant.changes import Context, apply
+from reluctant.changes import Context, RateSchedule, apply, step_hooks
+from reluctant.lab._advance import Fused
 from reluctant.lab._map_data import NotWholeError, Ordered, whole_data
 from reluctant.lab._random import RandomStates, seed_all
 from reluctant.lab._recipe import Recipe, Training, build
+from reluctant.lab.engines import UnsupportedError
 from reluctant.records import Restart
 
+KEPT = 64  # states on the way that are held, so that no arm has to get there again
 FRESH = 1_000_003  # added to a seed for the plain restart: another draw, another order
 MOST_BATCHES, MOST_SAMPLES = 64, 2048  # that a change may measure on
 
@@ -27,6 +31,7 @@ class Starts:
 
     def __init__(self, source: Recipe | Training, after: int = 0) -> None:
         self.source, self.after = source, after
+        self._on_the_way: OrderedDict[int, Training] = OrderedDict()
 
     @property
     def is_recipe(self) -> bool:
@@ -35,13 +40,32 @@ class Starts:
 
     def make(self, seed: int) -> Training:
         """The state of a seed; equal for equal seeds, and shares nothing."""
+        if seed in self._on_the_way:
+            return self._on_the_way[seed].fork()
         if isinstance(self.source, Training):
             training = _reseeded(self.source.fork(), seed)
         else:
             training = build(self.source, seed)
-        if self.after:
+        if not self.after:
+            return training
+        self._go(training, seed)
+        self._on_the_way[seed] = training
+        while len(self._on_the_way) > KEPT:
+            self._on_the_way.popitem(last=False)
+        return training.fork()
+
+    def _go(self, training: Training, seed: int) -> None:
+        """Take the steps before the shared state.
+
+        Plain networks take them in the fused engine, which leaves no optimizer state.
+        """
+        try:
+            Fused(1)([training], self.after, [seed])
+        except UnsupportedError:
             training.step(self.after)
-        return training
+        for hook in step_hooks(training.optimizer):
+            if isinstance(hook, RateSchedule):
+                hook.begin(self.after)
 
     def fresh(self, seed: int, which: int = 0) -> Training:
         """A new start, drawn anew: a restart, or one of many."""

@@ -200,6 +200,16 @@ class ReviveUnits(msgspec.Struct, frozen=True, tag=True):
     fires: float = 0.5
 
 
+class ReviveOutputs(msgspec.Struct, frozen=True, tag=True):
+    """Let outputs behind a rectifier that are silent start over at their mean target.
+
+    Attributes:
+        units: By layer; empty: all that are silent on the data when applied.
+    """
+
+    units: Units = {}
+
+
 class SplitUnits(msgspec.Struct, frozen=True, tag=True):
     """Let one of several units that do the same do their work; draw the others anew.
 
@@ -302,6 +312,7 @@ Change: TypeAlias = (
     | SwapActivation
     | SwapLoss
     | ReviveUnits
+    | ReviveOutputs
     | SplitUnits
     | RepelUnits
     | Widen

@@ -17,6 +17,7 @@ from reluctant.remedies.reinitialize_for_activation import ReinitializeForActiva
 from reluctant.remedies.reinitialize_orthogonally import ReinitializeOrthogonally
 from reluctant.remedies.repel_alike_units import RepelAlikeUnits
 from reluctant.remedies.restart_with_selection import RestartWithSelection
+from reluctant.remedies.revive_dead_outputs import ReviveDeadOutputs
 from reluctant.remedies.revive_dead_units import ReviveDeadUnits
 from reluctant.remedies.separate_the_samples import SeparateTheSamples
 from reluctant.remedies.shrink_outgoing_weights import ShrinkOutgoingWeights
@@ -54,6 +55,7 @@ REMEDIES: tuple[type[Remedy], ...] = (
     ReinitializeOrthogonally,
     RepelAlikeUnits,
     RestartWithSelection,
+    ReviveDeadOutputs,
     ReviveDeadUnits,
     SeparateTheSamples,
     ShrinkOutgoingWeights,

@@ -30,7 +30,7 @@ class ReviveDeadUnits(Remedy):
     """
 
     treats = ("UNT101", "UNT102")
-    may_treat = ()
+    may_treat = ("*",)
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Revive the units that were found, or all that are dead when it is applied."""

@@ -14,6 +14,7 @@ from reluctant.records import (
     RescaleUnits,
     Restart,
     RestartSelected,
+    ReviveOutputs,
     ReviveUnits,
     ScaleLearningRate,
     ScaleOutgoing,
@@ -103,6 +104,8 @@ def _lines(change: Change) -> list[str]:
                 f"# {_units(units, 'dead units')} get new incoming weights, fire on "
                 f"{fires:.0%} of the data, and are read with weight 0"
             ]
+        case ReviveOutputs(units):
+            return [f"# {_units(units, 'dead outputs')} start over at the mean target"]
         case SplitUnits(units, _):
             return [
                 f"# of {_units(units, 'merged units')} one does the work of all, the "

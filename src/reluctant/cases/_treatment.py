@@ -1,0 +1,69 @@
+"""What a treatment found, as a case tells it and as its numbers."""
+
+from typing import Any
+
+from reluctant.records import RESTART, UNTREATED, Arm, Share, TreatmentRecord, Trial
+
+
+def share_of(share: Share) -> dict[str, Any]:
+    """A success rate with its interval, as JSON holds it."""
+    return {
+        "p": share.p if share.n else None,
+        "successes": share.successes,
+        "n": share.n,
+        "interval": [share.low, share.high],
+    }
+
+
+def numbers_of(record: TreatmentRecord) -> dict[str, Any]:
+    """The winner with its proof, and every rival with its figures."""
+    trial, root = record.confirmation, record.diagnosis.root
+    proof = {}
+    if trial is not None:
+        names = {UNTREATED: UNTREATED, RESTART: RESTART, "treated": record.winner}
+        proof = {k: share_of(trial.arm(n).success) for k, n in names.items() if n}
+    return {
+        "diagnosis": root.name if root else None,
+        "winner": record.winner or None,
+        "verdict": record.verdict,
+        "success": proof,
+        "rivals": {
+            arm.name: {
+                **share_of(arm.success),
+                "median_loss": arm.loss,
+                "refusal": arm.refusal,
+            }
+            for arm in last_arms(record).values()
+        },
+        "patch": record.patch,
+        "notes": list(record.notes),
+    }
+
+
+def last_arms(record: TreatmentRecord) -> dict[str, Arm]:
+    """Every arm once, from the round that tried it on most seeds."""
+    found: dict[str, Arm] = {}
+    for trial in record.rounds:
+        for arm in trial.arms:
+            if arm.outcomes or arm.name not in found:
+                found[arm.name] = arm
+    return found
+
+
+def sentence(record: TreatmentRecord) -> str:
+    """The verdict, and how the others did."""
+    rivals = [
+        f"{arm.name} {arm.success.successes} of {arm.success.n}"
+        for arm in last_arms(record).values()
+        if arm.outcomes and arm.name != record.winner
+    ]
+    return f"{record.verdict} On the seeds by which it was chosen: {'; '.join(rivals)}."
+
+
+def repaired(trial: Trial, winner: str) -> Share:
+    """Of the pairs whose untreated training failed, how many the winner saved."""
+    from reluctant.stats import wilson_interval
+
+    lost = {o.seed for o in trial.arm(UNTREATED).outcomes if not o.success}
+    saved = [o.success for o in trial.arm(winner).outcomes if o.seed in lost]
+    return Share(sum(saved), len(saved), *wilson_interval(sum(saved), len(saved)))
