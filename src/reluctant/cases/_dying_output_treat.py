@@ -4,10 +4,11 @@ MSELoss summed over the outputs is twice the loss of the case, so its rates are 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -99,7 +100,7 @@ def treated(
     if dead.confirmation is not None and dead.winner:
         after["repaired"] = share_of(repaired(dead.confirmation, dead.winner))
     numbers |= {"rate": failing, "reference_rate": working, "reference_score": reached}
-    return replace(
+    return msgspec.structs.replace(
         result,
         story=(
             *result.story,

@@ -5,9 +5,10 @@ The pipeline is the one that any recipe gets; the case hands it a recipe and a l
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -140,7 +141,7 @@ def treated(
     if "treated" in numbers["success"]:
         success["treated"] = numbers["success"]["treated"]
         success["restart"] = numbers["success"]["restart"]
-    return replace(
+    return msgspec.structs.replace(
         result,
         story=tuple(story),
         numbers={

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -52,6 +53,8 @@ ENOUGH = 0.9  # successes: a remedy that reaches it needs no second one beside i
 FRESH_SEEDS = 10_000  # from here on: seeds that no rival was chosen by
 SEARCH = 0.65  # of the budget, the rest is for confirmation
 FIRST = 0.4  # of the budget, that the first round may take: some rivals are slow
+LIKELY = 6  # of what was prescribed first, and of what did best: paired if need be
+MOST_PAIRS = 15
 CHECK = 10.0  # seconds for the exams of a copy
 SECONDS = 600.0
 MOSTLY = 0.5  # of the pairs won, less those lost: clearly better than untreated
@@ -362,36 +365,37 @@ class _Search:
         self, rivals: Sequence[Rival], limit: Callable[[float], None]
     ) -> list[Rival]:
         """The best rivals, pairs of them included where one is not enough."""
-        left = list(rivals)
-        ranked: list[Rival] = []
-        for number, count in enumerate(ROUNDS):
-            if not left:
+        limit(FIRST)
+        first = self._ranked(rivals, self._round(rivals, ROUNDS[0]))
+        if first:
+            self._notify(f"the first is {first[0].name}")
+        limit(SEARCH)
+        ranked = self._halved(first, ROUNDS[1:])
+        if not ranked or self._is_enough(ranked[0]):
+            return ranked
+        pairs = _pairs([*rivals[:LIKELY], *first[:LIKELY]], first)
+        if pairs and self.rounds[-1].ended == ALL:
+            self._notify(f"none alone is enough: {len(pairs)} pairs")
+            found = self._ranked(pairs, self._round(pairs, ROUNDS[0]))
+            some = [*ranked[:2], *found[: max(2, math.ceil(len(found) * KEPT))]]
+            ranked = self._ranked(some, self._round(some, ROUNDS[-1])) or ranked
+        return ranked
+
+    def _halved(self, ranked: list[Rival], rounds: Sequence[int]) -> list[Rival]:
+        """The best ones on more and more seeds; what is left, the best first."""
+        for count in rounds:
+            if len(ranked) <= 1:
                 break
-            limit(SEARCH if number else FIRST)
+            left = ranked[: max(2, math.ceil(len(ranked) * KEPT))]
             found = self._round(left, count)
             ranked = self._ranked(left, found) or ranked
-            if len(ranked) <= 1 or (number and found.ended != ALL):
+            if found.ended != ALL:
                 break
-            if number == 0:
-                self._notify(f"the first is {ranked[0].name}")
-            left = ranked[: max(2, math.ceil(len(ranked) * KEPT))]
-        if not ranked or self.rounds[-1].ended != ALL:
-            return ranked
-        best = self.rounds[-1].arm(ranked[0].name).success
-        if best.n and best.p >= ENOUGH:
-            return ranked
-        pairs = [
-            pair
-            for i, first in enumerate(ranked[:3])
-            for second in ranked[i + 1 : 4]
-            if (pair := joined(first, second)) is not None
-        ]
-        if pairs:
-            self._notify(f"none alone is enough: {len(pairs)} pairs of them")
-            best_alone = ranked[:2]
-            found = self._round([*best_alone, *pairs], ROUNDS[-1])
-            ranked = self._ranked([*best_alone, *pairs], found)
         return ranked
+
+    def _is_enough(self, rival: Rival) -> bool:
+        best = self.rounds[-1].arm(rival.name).success
+        return bool(best.n and best.p >= ENOUGH)
 
     def _round(self, rivals: Sequence[Rival], count: int) -> Trial:
         self._notify(f"{len(rivals)} treatments on {count} seeds")
@@ -439,6 +443,18 @@ class _Search:
             )
 
         return sorted(tried, key=key)
+
+
+def _pairs(likely: Sequence[Rival], ranked: Sequence[Rival]) -> list[Rival]:
+    """Pairs of the likeliest: of what was prescribed first, and what did best."""
+    place = {rival.name: i for i, rival in enumerate(ranked)}
+    members = {rival.name: rival for rival in likely if rival.name in place}
+    found = [
+        (place[one.name] + place[two.name], pair)
+        for one, two in combinations(members.values(), 2)
+        if (pair := joined(one, two)) is not None
+    ]
+    return [pair for _, pair in sorted(found, key=lambda item: item[0])[:MOST_PAIRS]]
 
 
 def _is_staged(rival: Rival) -> bool:

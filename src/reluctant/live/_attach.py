@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from torch import nn
 from torch.optim import Optimizer
@@ -20,6 +21,7 @@ def watch(
     record: Path | str | None = None,
     name: str | None = None,
     probes: Sequence[Probe] | None = None,
+    treat: Literal["revive"] | None = None,
 ) -> Watch:
     """Watch a training, which stays bit for bit what it would have been.
 
@@ -34,6 +36,10 @@ def watch(
             left out.
         name: What to call the model in reports; its class if left out.
         probes: What to measure on sampled steps. All probes if left out.
+        treat: `"revive"` gives first aid on the way: dead and merged units start over
+            with the function kept, a step past its measured limit is cut. Then the
+            training is not what it would have been; `acts` lists what was done, each
+            with its `undo()`. Left out, nothing is ever changed.
 
     Returns:
         A `Watch`: call its `loss(loss)` on each batch's loss; read its `diagnosis`.
@@ -90,6 +96,11 @@ def watch(
             f"budget is {budget}, but it is a share of the training's time between 0 "
             f"and 1: 0.01 is one percent."
         )
+    if treat not in (None, "revive"):
+        raise UsageError(
+            f"treat is {treat!r}, but the only first aid is 'revive': leave it out to "
+            "change nothing."
+        )
     name = name or type(model).__name__
     return Watch(
         parameters,
@@ -99,6 +110,7 @@ def watch(
         budget=budget,
         probes=[probe() for probe in PROBES] if probes is None else list(probes),
         sink=trace_path(Path(record), name) if record is not None else None,
+        treat=treat is not None,
     )
 
 

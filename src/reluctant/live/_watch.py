@@ -16,6 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from reluctant.diagnosis import diagnose
 from reluctant.live._describe import describe
+from reluctant.live._first_aid import Act, FirstAid
 from reluctant.live._forward_look import ForwardLook
 from reluctant.live._governor import Governor, clock
 from reluctant.live._loss_look import GaugeLook, HeadLook, HygieneLook
@@ -52,6 +53,7 @@ class Watch:
         sink: Path | None,
         argv: tuple[str, ...] = (),
         thorough: bool = False,
+        treat: bool = False,
     ) -> None:
         self.trace = Trace(sink=sink)
         self._governor = Governor(budget, thorough=thorough)
@@ -86,6 +88,10 @@ class Watch:
         self._is_attached = True
         for optimizer in optimizers:
             self._hook(optimizer)
+        self._aid: FirstAid | None = None
+        if treat and model is not None:
+            note = partial(recorder.note, "act", "")
+            self._aid = FirstAid(model, lambda: self.diagnosis, note)
         self._begin_step()
 
     # --- what a user calls
@@ -106,6 +112,11 @@ class Watch:
         return loss
 
     @property
+    def acts(self) -> tuple[Act, ...]:
+        """What first aid has done, each with its `undo()`; none unless asked for."""
+        return tuple(self._aid.acts) if self._aid is not None else ()
+
+    @property
     def diagnosis(self) -> Diagnosis:
         """What the rules say of the trace so far."""
         self._recorder.guard("record", self._recorder.flush)
@@ -116,6 +127,8 @@ class Watch:
         if not self._is_attached:
             return
         self._is_attached = False
+        if self._aid is not None:
+            self._aid.detach()
         self._tap.disarm()
         for handles in self._handles.values():
             for handle in handles:
@@ -296,6 +309,12 @@ class Watch:
             self._governor.charge(clock() - start, deep=False)
         self._last_backwards, self._backwards = self._backwards, 0
         now.step += 1
+        if self._aid is not None and now.deep:
+            # between two steps: nothing is armed, and no graph is looked at
+            lead = self._optimizers.get(self._lead)
+            optimizer = lead() if lead is not None else None
+            if optimizer is not None:
+                self._recorder.guard("first aid", self._aid.look, now.step, optimizer)
         self._begin_step()
 
     def _finish(self) -> None:
