@@ -11,6 +11,7 @@ import json
 import sys
 import time
 import warnings
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -215,7 +216,8 @@ def one(name: str, job: Job) -> dict[str, Any]:
         "tool": name,
         "recipe": job.recipe.name,
         "variant": job.variant,
-        "alerts": alerts,
+        "alerts": list(dict.fromkeys(alerts)),
+        "count": len(alerts),
         "error": error,
         "seconds": round(time.thread_time() - began, 2),
     }
@@ -226,17 +228,18 @@ def main() -> None:
     ask.add_argument("tools", help="names, with commas")
     ask.add_argument("part", type=int, help="which share of the jobs")
     ask.add_argument("parts", type=int)
-    ask.add_argument("every", type=int, help="take every so-manieth recipe")
+    ask.add_argument("minutes", type=float, help="begin no run after that")
     given = ask.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     out, sys.stdout = sys.stdout, sys.stderr
-    groups: dict[bool, list[Any]] = {True: [], False: []}
-    for recipe in recipes():
-        groups[bool(recipe.cause)].append(recipe)
-    chosen = [r for group in groups.values() for r in group[:: given.every]]
-    jobs = [Job(recipe, variant, 0) for recipe in chosen for variant in recipe.variants]
+    jobs = [Job(recipe, v, 0) for recipe in recipes() for v in recipe.variants]
+    # in an order that is always the same and mixes all kinds: a part is a sample
+    jobs.sort(key=lambda job: zlib.crc32(job.trace.encode()))
+    until = time.monotonic() + 60 * given.minutes
     for job in jobs[given.part :: given.parts]:
+        if time.monotonic() > until:
+            break
         for name in given.tools.split(","):
             print(json.dumps(one(name, job)), file=out, flush=True)
 

@@ -2,10 +2,11 @@
 
 Sets up an environment of its own under build/peers, which shares this one's torch, so
 that what differs is the tool; a peer that cannot be installed is reported so. Each run
-starts from the same seed. Every tool is used as its own introduction says, with default
-settings but for what is noted below the table.
+starts from the same seed. Runs come in a fixed order that mixes all kinds, so what
+--minutes leaves is a sample, the same for all tools. Every tool is used as its own
+introduction says, with default settings but for what is noted below the table.
 
-    python benchmarks/diagnosis.py [--every 4] [--tools reluctant,torchdiag]
+    python benchmarks/diagnosis.py [--minutes 60] [--tools reluctant,torchdiag]
 
 A peer has a cause right where any of its alerts is of a kind that may stand for it, by
 the generous list `MEANS`; for the headline the first of those it ranks highest counts.
@@ -77,7 +78,7 @@ def main() -> int:
     given = ask.parse_args()
     python, missing = set_up([t for t in given.tools.split(",") if t in PACKAGES])
     tools = [t for t in given.tools.split(",") if t not in missing]
-    runs = train_all(python, tools, given.every, given.processes)
+    runs = train_all(python, tools, given.minutes, given.processes)
     for line in [
         *table(runs, tools),
         *(f"{m}: could not be installed" for m in missing),
@@ -110,31 +111,31 @@ def set_up(peers: Sequence[str]) -> tuple[Path, list[str]]:
 
 
 def train_all(
-    python: Path, tools: Sequence[str], every: int, processes: int
+    python: Path, tools: Sequence[str], minutes: float, processes: int
 ) -> list[dict[str, Any]]:
     """Every chosen run under every tool."""
     folder = HOME / "runs"  # some peers leave files where they run
     folder.mkdir(exist_ok=True)
     path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    outputs = [folder / f"part-{part}.jsonl" for part in range(processes)]
     workers = []
-    for part in range(processes):
-        arguments = [",".join(tools), str(part), str(processes), str(every)]
-        with (folder / f"log-{part}.txt").open("w") as log:
+    for part, output in enumerate(outputs):
+        arguments = [",".join(tools), str(part), str(processes), str(minutes)]
+        with output.open("w") as said, (folder / f"log-{part}.txt").open("w") as log:
             worker = subprocess.Popen(
                 [str(python), str(WORKER), *arguments],
                 cwd=folder,
                 env=environment,
-                stdout=subprocess.PIPE,
+                stdout=said,
                 stderr=log,
-                text=True,
             )
         workers.append(worker)
-    outputs = [worker.communicate()[0] for worker in workers]
     for worker in workers:
-        if worker.returncode:
+        if worker.wait():
             raise SystemExit(f"a worker failed: see {folder}/log-*.txt")
-    return [json.loads(line) for output in outputs for line in output.splitlines()]
+    texts = [output.read_text("utf-8") for output in outputs]
+    return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
 def meaning(alert: str) -> frozenset[str]:
@@ -170,7 +171,7 @@ def figures(runs: Iterable[dict[str, Any]], tool: str) -> dict[str, Any]:
         "true cause named": share(is_right(r, r["alerts"]) for r in faulty),
         "true cause first": share(is_right(r, r["alerts"][:1]) for r in faulty),
         "alert on healthy": share(bool(r["alerts"]) for r in well),
-        "alerts a healthy run": sum(len(r["alerts"]) for r in well) / max(len(well), 1),
+        "alerts a healthy run": sum(r["count"] for r in well) / max(len(well), 1),
         "broke": sum(bool(r["error"]) for r in mine),
         "CPU s a run": seconds / max(len(mine), 1),
     }

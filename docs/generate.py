@@ -4,6 +4,7 @@
 """
 
 import io
+import json
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ from reluctant.records import Quantity, quantities
 from reluctant.remedies import REMEDIES
 from reluctant.report import manual_page, one_line
 from reluctant.rules import RULES
+from reluctant.stats import wilson_interval
 
 DOCS = Path(__file__).parent
 FAMILIES = {
@@ -40,6 +42,8 @@ def pages() -> dict[Path, str]:
     }
     for entry in (*RULES, *REMEDIES):
         made[Path(f"rules/{entry.name()}.md")] = _linked(manual_page(entry))
+    for rule in RULES:
+        made[Path(f"rules/{rule.name()}.md")] += _measured(rule.name())
     return made
 
 
@@ -64,6 +68,29 @@ def write() -> None:
 
 def _text(file: Path) -> str | None:
     return file.read_text("utf-8") if file.exists() else None
+
+
+def _measured(rule: str) -> str:
+    """What the recorded table of the corpus says of a rule, "" if nothing."""
+    table = json.loads((DOCS.parent / "corpus" / "table.json").read_text("utf-8"))
+    if (figures := table["rules"].get(rule)) is None:
+        return ""
+    told, alarms, right = figures["found"], figures["healthy"], figures["right"]
+    lines = ["", "## Measured on the corpus", ""]
+    if told["of"]:
+        low, high = wilson_interval(told["count"], told["of"])
+        lines += [
+            f"- Of {told['of']} runs with this fault it was told in {told['count']} "
+            f"({low:.0%} to {high:.0%} with 95 % confidence)."
+        ]
+    low, high = wilson_interval(alarms["count"], alarms["of"])
+    lines += [
+        f"- Of {alarms['of']} runs without a fault it was told in {alarms['count']} "
+        f"({low:.1%} to {high:.1%})."
+    ]
+    if right["of"]:
+        lines += [f"- It was the headline of {right['of']}, {right['count']} rightly."]
+    return "\n".join(lines) + "\n"
 
 
 def _index() -> str:
