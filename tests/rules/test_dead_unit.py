@@ -124,3 +124,18 @@ def test_a_census_counts_for_units_that_never_fired_and_against_rare_ones() -> N
     assert found.units["fc0"] == (0,)  # at its rate the other may well be silent
     assert "0 of all 20,000 samples" in found.evidence[0].note
     assert "23,840 samples" in found.message  # those of the census, too
+
+
+def test_what_is_learnt_by_heart_is_not_stuck() -> None:
+    rates = [[0.0] * 5 + [0.5] * 11] * 100
+    runs = {
+        "loss": FLAT,
+        "firing_rate": {"fc0": rates},
+        "preact_max": {"fc0": [[-0.1] * 5 + [1.0] * 11] * 100},
+        "preact_rms": {"fc0": [1.0] * 100},
+        "preact_variation": {"fc0": [1.0] * 100},
+    }
+    (found,) = DeadUnit().check(judged(**runs))
+    assert found.severity is Severity.WARNING
+    (found,) = DeadUnit().check(judged(**runs, overfit_skill=[0.8]))
+    assert found.severity is Severity.NOTE

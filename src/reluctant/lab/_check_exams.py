@@ -1,4 +1,7 @@
-"""The exams of a check in their order: what each writes into the trace, and says."""
+"""The exams of a check in their order: what each writes into the trace, and says.
+
+Longer than most files: one list of short functions, in the order in which they run.
+"""
 
 import math
 import time

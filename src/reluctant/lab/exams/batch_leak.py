@@ -1,4 +1,7 @@
-"""Whether one sample's output depends on other samples of its batch."""
+"""Whether one sample's output depends on other samples of its batch.
+
+Longer than most files: which axis holds the samples has to be found out.
+"""
 
 import math
 from collections.abc import Iterator

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import FIRING_RATE, LOSS
+from reluctant.records.quantities import FIRING_RATE, LOSS, OVERFIT_SKILL
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import skill
 from reluctant.rules._loss import sound
@@ -68,6 +68,8 @@ class DeadUnit(Rule):
     - `expected`: How often it would have fired since, at its earlier rate: at 20 the
       chance of silence is 2 in 10⁹, and correlated batches may cost half of that.
     - `times`: How many of its own longest silences this one must last.
+    - `by_heart`: Skill on few samples alone, in a check, from which on the network does
+      learn; those that work reach it, those that do not stay below 0.02.
 
     ## References
     - [Farias2024] Self-normalized resets for plasticity in continual learning.
@@ -83,6 +85,7 @@ class DeadUnit(Rule):
     min_samples: int = 1000
     expected: float = 20.0
     times: float = 3.0
+    by_heart: float = 0.5
 
     code = "UNT101"
     severity = Severity.WARNING
@@ -115,7 +118,10 @@ class DeadUnit(Rule):
         worst, mask = hit[0]
         share = float(mask.mean())
         learnt = skill(trace)
-        is_stuck = learnt.is_exact and learnt.is_none(0.02)
+        # a check takes few steps; that it can learn a few samples by heart says more
+        by_heart = trace.series(OVERFIT_SKILL).values
+        can_learn = bool(by_heart.size) and by_heart[-1] >= self.by_heart
+        is_stuck = learnt.is_exact and learnt.is_none(0.02) and not can_learn
         deep = max(float((m & ~(s.depth < self.depth)).mean()) for s, m in hit)
         is_tight = is_stuck or any(
             m.size <= self.narrow and m.mean() >= self.share for _, m in hit
