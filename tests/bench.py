@@ -38,7 +38,8 @@ class Training:
     """The healthy training after `spoiler` has run, which may rebind any part.
 
     The parts are `x` of shape `(1024, 32)`, `y` of shape `(1024,)`, `model`,
-    `parameters` (None for all), `lr`, `optimizer`, `loss` and `zero_grad`.
+    `parameters` (None for all), `lr`, `optimizer`, `loss`, `zero_grad`, `order` (of
+    the samples in an epoch) and `before_step`.
     """
 
     def __init__(self, spoiler: str = "", seed: int = 0) -> None:
@@ -54,6 +55,8 @@ class Training:
             "optimizer": torch.optim.SGD,
             "loss": F.cross_entropy,
             "zero_grad": lambda optimizer: optimizer.zero_grad(),
+            "before_step": lambda model: None,
+            "order": torch.randperm,
             "torch": torch,
             "nn": nn,
             "F": F,
@@ -66,13 +69,15 @@ class Training:
         self.y: Tensor = scope["y"]
         self.loss: Callable[[Tensor, Tensor], Tensor] = scope["loss"]
         self.zero_grad: Callable[[torch.optim.Optimizer], None] = scope["zero_grad"]
+        self.before_step: Callable[[nn.Module], None] = scope["before_step"]
+        self.order: Callable[[int], Tensor] = scope["order"]
         parameters = scope["parameters"] or self.model.parameters()
         self.optimizer = scope["optimizer"](parameters, lr=scope["lr"])
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches without end, in an order of their own each epoch."""
         while True:
-            for i in torch.randperm(len(self.x)).split(BATCH):
+            for i in self.order(len(self.x)).split(BATCH):
                 yield self.x[i], self.y[i]
 
     def run(self, steps: int = 120) -> tuple[Diagnosis, Trace]:
@@ -82,6 +87,7 @@ class Training:
                 loss = run.loss(self.loss(self.model(x), y))
                 self.zero_grad(self.optimizer)
                 loss.backward()
+                self.before_step(self.model)
                 self.optimizer.step()
         return run.diagnosis, run.trace
 

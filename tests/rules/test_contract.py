@@ -36,11 +36,18 @@ def page(rule: type[Rule]) -> str:
 
 def everything(value: float, steps: int = 60) -> Trace:
     """Every quantity at every kind of place, always the same value."""
-    sites = {"run": [""], "output": [""], "group": ["group0"], "layer": ["a", "b"]}
+    sites = {
+        "run": [""],
+        "output": [""],
+        "feature": [""],
+        "group": ["group0"],
+        "layer": ["a", "b"],
+    }
     sites |= {"param": ["a.weight", "b.weight"], "unit": ["a", "b"]}
     runs = {
         q.name: {
-            s: [[value] * 4 if q.per in ("unit", "output") else value] * steps
+            s: [[value] * 4 if q.per in ("unit", "output", "feature") else value]
+            * steps
             for s in sites[q.per]
         }
         for q in vars(quantities).values()

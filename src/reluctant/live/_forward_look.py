@@ -11,9 +11,17 @@ from torch import Tensor, nn
 from reluctant.live._governor import clock
 from reluctant.live._recorder import Recorder
 from reluctant.live._tap import Pass
-from reluctant.probes import ActivationProbe, LayerPass, LayerProbe, Probe, rms
+from reluctant.probes import (
+    ActivationProbe,
+    InputPass,
+    InputProbe,
+    LayerPass,
+    LayerProbe,
+    Probe,
+    rms,
+)
 from reluctant.records import Layer
-from reluctant.records.quantities import BATCH_SAMPLES, SIGNAL_GRAD_RMS
+from reluctant.records.quantities import BATCH_SAMPLES, MODEL_TRAINING, SIGNAL_GRAD_RMS
 
 _MOST_OUTPUTS = 8  # tensors of the model's output that are kept until the loss is seen
 
@@ -40,6 +48,7 @@ class ForwardLook:
         self.batch: tuple[tuple[int, ...], str] | None = None
         self._recorder, self._parameters = recorder, parameters
         self._layer_probes = [p for p in probes if isinstance(p, LayerProbe)]
+        self._input_probes = [p for p in probes if isinstance(p, InputProbe)]
         self._activation_probes = [p for p in probes if isinstance(p, ActivationProbe)]
 
     @property
@@ -89,11 +98,17 @@ class ForwardLook:
         if not self._recorder.now.deep:
             return
         self.outputs += [t for t in tensors_in(output) if t.grad_fn is not None]
+        modes = [m.training for m in module.modules() if _has_modes(m)]
+        if modes:
+            share = sum(modes) / len(modes)
+            self._recorder.add(MODEL_TRAINING, "", share)
         del self.outputs[:-_MOST_OUTPUTS]
         batch = next(iter(tensors_in(args)), None)
         if batch is None or batch.ndim == 0:
             return
         self._recorder.add(BATCH_SAMPLES, "", float(batch.shape[0]))
+        for probe in self._input_probes:
+            self._recorder.measure(probe, InputPass(batch.detach()))
         if self.batch is None:
             dtype = str(batch.dtype).removeprefix("torch.")
             self.batch = tuple(batch.shape), dtype
@@ -110,6 +125,15 @@ class ForwardLook:
     def _measure_signal(self, site: str, gradient: Tensor) -> None:
         with torch.no_grad():
             self._recorder.add(SIGNAL_GRAD_RMS, site, rms(gradient))
+
+
+def _has_modes(module: nn.Module) -> bool:
+    """Whether a module does one thing in training and another in evaluation."""
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return module.p > 0
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        return module.track_running_stats
+    return False
 
 
 def tensors_in(value: Any, depth: int = 4) -> list[Tensor]:

@@ -1,5 +1,6 @@
 """What a loss is made of, read off its graph: kind, outputs, targets, head."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -29,6 +30,9 @@ class LossReading(NamedTuple):
         axis: Axis of the outputs.
         head: Activation that produced the outputs, `""` for none.
         producer: The node that produced the outputs, or None.
+        shape: Of the outputs before the loss made them fit the targets.
+        target_shape: Of the targets before the loss made them fit.
+        is_broadcast: Whether it had to, and compared more pairs than there are outputs.
     """
 
     kind: str
@@ -38,6 +42,9 @@ class LossReading(NamedTuple):
     axis: int
     head: str
     producer: Node | None
+    shape: tuple[int, ...] = ()
+    target_shape: tuple[int, ...] = ()
+    is_broadcast: bool = False
 
 
 def read_loss(loss: Tensor, candidates: list[Tensor]) -> LossReading:
@@ -56,9 +63,15 @@ def read_loss(loss: Tensor, candidates: list[Tensor]) -> LossReading:
         if found is None:
             continue
         kind, outputs, targets, axis, producer = found
+        shape, target_shape = _own_shape(outputs), _own_shape(targets)
+        compared = outputs.shape if outputs is not None else _difference_shape(node)
+        if producer is not None and name_of(producer) == "Expand":
+            producer = _first(producer)  # what the loss itself made fit
+        outputs = _put_out_by(producer, outputs)
         for tensor in candidates:
             if producer is not None and tensor.grad_fn is producer:
                 outputs = tensor.detach()
+                shape = tuple(outputs.shape)
         head = _head_activation(producer)
         reduction = _REDUCTIONS.get(getattr(node, "_saved_reduction", -1), "")
         if axis >= 0 and outputs is not None:
@@ -66,7 +79,19 @@ def read_loss(loss: Tensor, candidates: list[Tensor]) -> LossReading:
         if kind == "l1" or (kind == "mse" and not reduction):
             reduction = _outer_reduction(loss.grad_fn)
             outputs, targets = _by_difference(node, candidates, producer)
-        return LossReading(kind, reduction, outputs, targets, axis, head, producer)
+            shape, target_shape = _own_shape(outputs), _own_shape(targets)
+        return LossReading(
+            kind,
+            reduction,
+            outputs,
+            targets,
+            axis,
+            head,
+            producer,
+            shape,
+            target_shape,
+            _is_broadcast(shape, target_shape, compared),
+        )
     for tensor in candidates:  # a loss of the user's own: its outputs all the same
         if tensor.grad_fn is not None:
             head = _head_activation(tensor.grad_fn)
@@ -78,6 +103,48 @@ def read_loss(loss: Tensor, candidates: list[Tensor]) -> LossReading:
 
 
 _Found: TypeAlias = tuple[str, Tensor | None, Tensor | None, int, Node | None]
+
+
+def _put_out_by(producer: Node | None, saved: Tensor | None) -> Tensor | None:
+    """What an activation put out, where the loss saved something made of it."""
+    if producer is None or saved is None or name_of(producer) not in ACTIVATION_NODES:
+        return saved
+    try:
+        result: Tensor = producer._saved_result.detach()
+    except (AttributeError, RuntimeError):
+        return saved
+    return result if result.shape == saved.shape else saved
+
+
+def _own_shape(tensor: Tensor | None) -> tuple[int, ...]:
+    """The shape before a tensor was made to fit another, without axes of stride 0."""
+    if tensor is None:
+        return ()
+    sizes = zip(tensor.shape, tensor.stride(), strict=True)
+    return tuple(1 if stride == 0 else size for size, stride in sizes)
+
+
+def _difference_shape(node: Node) -> tuple[int, ...]:
+    """The shape of what a handwritten error squares; empty if it is not kept."""
+    try:
+        return tuple(node._saved_self.shape)
+    except (AttributeError, RuntimeError):
+        return ()
+
+
+def _is_broadcast(
+    shape: tuple[int, ...], target_shape: tuple[int, ...], compared: tuple[int, ...]
+) -> bool:
+    """Whether outputs were compared with targets that are not their own.
+
+    A target of one number for a whole batch or row is meant so; a column against a row
+    makes a square.
+    """
+    if len(compared) < 2 or not shape:
+        return False
+    outputs, pairs = math.prod(shape), math.prod(compared)
+    targets = math.prod(target_shape) if target_shape else pairs // max(1, outputs)
+    return pairs > outputs > 1 and targets > 1
 
 
 def _first(node: Node) -> Node | None:

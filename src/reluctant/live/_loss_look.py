@@ -63,7 +63,10 @@ class HeadLook:
             kind=found.kind,
             reduction=found.reduction,
             head=found.head,
-            outputs=given.shape[found.axis] if given is not None and given.ndim else 0,
+            outputs=_width(given, found.axis),
+            shape=found.shape,
+            target_shape=found.target_shape,
+            is_broadcast=found.is_broadcast,
         )
         if self._recorder.now.step < _FIRST_STEPS:
             reached = leaves(loss.grad_fn)
@@ -74,6 +77,13 @@ class HeadLook:
             )
         head = owner_of(found.producer, names)
         self.site = head.site if head else ""
+
+
+def _width(outputs: Tensor | None, axis: int) -> int:
+    """Length of the output axis: 1 where each sample has a single number."""
+    if outputs is None or not outputs.ndim:
+        return 0
+    return outputs.shape[axis] if outputs.ndim > 1 else 1
 
 
 class GaugeLook:

@@ -171,7 +171,7 @@ class Recorder:
 
 
 def _check(m: Measurement) -> None:
-    axes = 1 if m.quantity.per in ("unit", "output") else 0
+    axes = 1 if m.quantity.per in ("unit", "output", "feature") else 0
     if m.value.ndim != axes:
         raise ValueError(
             f"{m.quantity.name} at {m.site!r} has shape {tuple(m.value.shape)}, but a "

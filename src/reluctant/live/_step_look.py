@@ -9,7 +9,12 @@ from torch.optim import Optimizer
 from reluctant.live._recorder import Recorder
 from reluctant.probes import GradientProbe, Probe, UpdateProbe
 from reluctant.records import Layer
-from reluctant.records.quantities import GRAD_REACHED, LEARNING_RATE, REACH_STEPS
+from reluctant.records.quantities import (
+    GRAD_MISSING,
+    GRAD_REACHED,
+    LEARNING_RATE,
+    REACH_STEPS,
+)
 
 
 class StepLook:
@@ -37,6 +42,9 @@ class StepLook:
     def after(self, owned: Mapping[str, Tensor]) -> None:
         """Measure gradients, and how far each parameter has moved."""
         gradients = {n: p.grad.detach() for n, p in owned.items() if p.grad is not None}
+        if owned:
+            given = sum(bool(g.any()) for g in map(_entries, gradients.values()))
+            self._recorder.add(GRAD_MISSING, "", 1 - given / len(owned))
         for probe in self._gradient_probes:
             self._recorder.measure(probe, gradients)
         after = {n: p.detach() for n, p in owned.items() if n in self._before}
@@ -56,6 +64,11 @@ class StepLook:
     def forget(self) -> None:
         """Drop the copies."""
         self._before.clear()
+
+
+def _entries(gradient: Tensor) -> Tensor:
+    """The entries that there are, of a sparse gradient too."""
+    return gradient._values() if gradient.is_sparse else gradient
 
 
 class ReachLook:

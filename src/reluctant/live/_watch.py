@@ -19,6 +19,7 @@ from reluctant.live._describe import describe
 from reluctant.live._first_aid import Act, FirstAid
 from reluctant.live._forward_look import ForwardLook
 from reluctant.live._governor import Governor, clock
+from reluctant.live._loaders import more_data
 from reluctant.live._loss_look import GaugeLook, HeadLook, HygieneLook
 from reluctant.live._origin import nonfinite_origin
 from reluctant.live._recorder import Recorder
@@ -26,7 +27,9 @@ from reluctant.live._step_look import ReachLook, StepLook
 from reluctant.live._tap import ForwardTap
 from reluctant.probes import Probe
 from reluctant.records import Diagnosis, Trace
+from reluctant.records.quantities import BATCH_MARK
 
+_SAME = 6  # sampled steps on one batch, after which one asks for more data
 _LEAD_LOST = 2  # steps of other optimizers in a row after which the lead has changed
 
 
@@ -326,6 +329,7 @@ class Watch:
             self._recorder.end_step()
             now.step += 1
         self._recorder.flush()
+        self._recorder.guard("loaders", self._note_more_data)
         if now.step == 0:
             reason = "took no optimizer step while it was watched"
             self._recorder.note_blind("training", reason)
@@ -334,6 +338,14 @@ class Watch:
             self._recorder.note_blind("loss", reason)
         self._recorder.note("cost", "", self._governor.report())
         self.trace.close()
+
+    def _note_more_data(self) -> None:
+        """Where the same batch came again and again: is there more?"""
+        marks = self.trace.series(BATCH_MARK).values[-_SAME:]
+        shape, _ = self._forward.batch or ((), "")
+        is_same = len(marks) == _SAME and bool((marks == marks[0]).all())
+        if is_same and shape and (reason := more_data(shape[0])):
+            self._recorder.note("data", "", reason)
 
     # --- what is trained, and by whom
 

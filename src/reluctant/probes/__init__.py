@@ -5,6 +5,8 @@ from reluctant.probes._base import (
     GradientProbe,
     HeadPass,
     HeadProbe,
+    InputPass,
+    InputProbe,
     LayerPass,
     LayerProbe,
     Measurement,
@@ -14,6 +16,7 @@ from reluctant.probes._base import (
 from reluctant.probes.firing import Firing
 from reluctant.probes.grad_scale import GradScale
 from reluctant.probes.head_outputs import HeadOutputs
+from reluctant.probes.inputs import Inputs
 from reluctant.probes.preact_scale import PreactScale
 from reluctant.probes.saturation import Saturation
 from reluctant.probes.update_size import UpdateSize
@@ -24,6 +27,8 @@ __all__ = [
     "GradientProbe",
     "HeadPass",
     "HeadProbe",
+    "InputPass",
+    "InputProbe",
     "LayerPass",
     "LayerProbe",
     "Measurement",
@@ -32,12 +37,15 @@ __all__ = [
     "rms",
 ]
 
-Probe = LayerProbe | ActivationProbe | HeadProbe | GradientProbe | UpdateProbe
+Probe = (
+    LayerProbe | ActivationProbe | HeadProbe | InputProbe | GradientProbe | UpdateProbe
+)
 
 PROBES: tuple[type[Probe], ...] = (
     Firing,
     GradScale,
     HeadOutputs,
+    Inputs,
     PreactScale,
     Saturation,
     UpdateSize,

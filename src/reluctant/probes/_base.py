@@ -58,6 +58,27 @@ class HeadPass(NamedTuple):
     output_axis: int
 
 
+class InputPass(NamedTuple):
+    """What the model was called with in one forward pass of the training.
+
+    Attributes:
+        inputs: Detached, the first tensor among the arguments; the first axis is the
+            sample.
+    """
+
+    inputs: Tensor
+
+
+class InputProbe(abc.ABC):
+    """Reads what goes into the model, on sampled steps."""
+
+    yields: ClassVar[tuple[Quantity, ...]]
+
+    @abc.abstractmethod
+    def read(self, seen: InputPass) -> Iterator[Measurement]:
+        """Yield measurements. Never modify the tensor in place, never keep it."""
+
+
 class LayerProbe(abc.ABC):
     """Reads a layer's output right after it was computed, on sampled steps."""
 

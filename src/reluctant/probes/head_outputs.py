@@ -12,12 +12,14 @@ from reluctant.records.quantities import (
     OUTPUT_MEAN,
     OUTPUT_MIN,
     OUTPUT_SQUARE,
+    OUTPUT_SUM_ERROR,
     OUTPUT_VARIATION,
     TARGET_COUNT,
     TARGET_MAX,
     TARGET_MEAN,
     TARGET_MIN,
     TARGET_SQUARE,
+    TARGET_WHOLE,
 )
 
 
@@ -41,12 +43,14 @@ class HeadOutputs(HeadProbe):
         OUTPUT_MAX,
         OUTPUT_MEAN,
         OUTPUT_SQUARE,
+        OUTPUT_SUM_ERROR,
         OUTPUT_VARIATION,
         TARGET_MIN,
         TARGET_MAX,
         TARGET_MEAN,
         TARGET_SQUARE,
         TARGET_COUNT,
+        TARGET_WHOLE,
     )
 
     def read(self, head: HeadPass) -> Iterator[Measurement]:
@@ -57,6 +61,8 @@ class HeadOutputs(HeadProbe):
             width = rows.shape[1]
             yield Measurement(OUTPUT_MIN, "", rows.amin())
             yield Measurement(OUTPUT_MAX, "", rows.amax())
+            if width > 1:
+                yield Measurement(OUTPUT_SUM_ERROR, "", (rows.sum(1) - 1).abs().amax())
             mean, square = rows.mean(0), rows.square().mean(0)
             if len(rows) > 1:
                 variance = (rows - mean).square().mean(0)
@@ -79,6 +85,7 @@ class HeadOutputs(HeadProbe):
         rows = _by_output(targets, min(head.output_axis, targets.ndim - 1))
         yield Measurement(TARGET_MIN, "", rows.amin())
         yield Measurement(TARGET_MAX, "", rows.amax())
+        yield Measurement(TARGET_WHOLE, "", widest(rows == rows.round()).mean())
         if rows.shape[1] <= self.most_outputs:
             yield Measurement(TARGET_MEAN, "", rows.mean(0))
             yield Measurement(TARGET_SQUARE, "", rows.square().mean(0))

@@ -15,14 +15,15 @@ class Quantity(msgspec.Struct, frozen=True):
     Attributes:
         name: Stable identifier, also the key in a recorded run.
         unit: Unit of the value, `"1"` where it has none.
-        per: What one value belongs to. `"unit"` values are arrays, shape `(units,)`,
-            one entry for each unit of the site; all others are single numbers.
+        per: What one value belongs to. `"unit"`, `"output"` and `"feature"` values are
+            arrays, shape `(units,)`, one entry for each of them; all others are single
+            numbers.
         meaning: One line, precise enough to recompute it by hand.
     """
 
     name: str
     unit: str
-    per: Literal["run", "group", "layer", "param", "unit", "output"]
+    per: Literal["run", "group", "layer", "param", "unit", "output", "feature"]
     meaning: str
 
 
@@ -48,8 +49,8 @@ class Note(msgspec.Struct, frozen=True):
 
     Attributes:
         step: Optimizer steps taken before it was noted.
-        topic: What kind of fact: `"blind"`, `"nonfinite"`, `"end"`, `"cost"`, `"exam"`
-            and `"exam-blind"`.
+        topic: What kind of fact: `"blind"`, `"nonfinite"`, `"end"`, `"cost"`, `"data"`,
+            `"exam"` and `"exam-blind"`.
         site: What it is about: a probe, a module, a parameter; `""` for the run.
         text: The fact, as a clause that reads after the site.
     """

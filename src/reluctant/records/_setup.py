@@ -30,6 +30,9 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
         group: Index into `Setup.groups`, or None where no optimizer owns it.
         rms: Root mean square of its entries when it was first seen.
         std: Standard deviation of its entries when it was first seen.
+        rows_apart: RMS distance of its rows (units of the layer) from their mean; 0
+            where all are alike, nan where it has no rows.
+        columns_apart: The same of its columns, what each unit of the layer below sends.
         aliases: Further names of the same tensor (tied weights).
     """
 
@@ -40,6 +43,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     group: int | None = 0
     rms: float = 0.0
     std: float = 0.0
+    rows_apart: float = float("nan")
+    columns_apart: float = float("nan")
     aliases: tuple[str, ...] = ()
 
 
@@ -98,12 +103,19 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
         head: The activation through which the outputs reach the loss: `"relu"`,
             `"sigmoid"`, `"softmax"`, `"log-softmax"`, `"tanh"`, …; `""` for none.
         outputs: Length of the output axis; 0 if unknown.
+        shape: Of the outputs before the loss; empty if unknown.
+        target_shape: Of the targets, likewise.
+        is_broadcast: Whether outputs and targets had different shapes and the loss
+            compared every one with every other.
     """
 
     kind: str = ""
     reduction: str = ""
     head: str = ""
     outputs: int = 0
+    shape: tuple[int, ...] = ()
+    target_shape: tuple[int, ...] = ()
+    is_broadcast: bool = False
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):

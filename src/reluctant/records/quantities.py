@@ -2,6 +2,13 @@
 
 from reluctant.records._reading import Quantity
 
+BATCH_MARK = Quantity(
+    "batch_mark",
+    "1",
+    "run",
+    "a number that is the same for the same first input: its entries weighted by "
+    "sin(i)",
+)
 BATCH_SAMPLES = Quantity(
     "batch_samples",
     "1",
@@ -42,6 +49,13 @@ GRAD_KEPT = Quantity(
     "run",
     "1 if the last step's gradients were still there when backward() began, else 0",
 )
+GRAD_MISSING = Quantity(
+    "grad_missing",
+    "1",
+    "run",
+    "share of an optimizer's parameters without a gradient, or with nothing but zeros, "
+    "when it stepped",
+)
 GRAD_NONFINITE = Quantity(
     "grad_nonfinite", "1", "param", "share of gradient entries that are nan or inf"
 )
@@ -56,6 +70,22 @@ GRAD_RMS = Quantity(
     "loss/param",
     "param",
     "sqrt(mean(g²)) over a parameter's entries, as the optimizer saw it",
+)
+INPUT_MAX = Quantity(
+    "input_max", "1", "run", "largest entry of the model's first input"
+)
+INPUT_MEAN = Quantity(
+    "input_mean", "1", "feature", "mean of each input feature or channel over a batch"
+)
+INPUT_MIN = Quantity("input_min", "1", "run", "smallest entry of the first input")
+INPUT_NONFINITE = Quantity(
+    "input_nonfinite",
+    "1",
+    "run",
+    "share of the first input's entries that are nan or inf",
+)
+INPUT_SQUARE = Quantity(
+    "input_square", "1", "feature", "mean square of each input feature over a batch"
 )
 LEARNING_RATE = Quantity(
     "learning_rate",
@@ -72,6 +102,12 @@ LOSS_REPLICATION = Quantity(
     "run",
     "loss of a batch and its copy together over the loss of the batch: 1 mean, 2 sum",
 )
+MODEL_TRAINING = Quantity(
+    "model_training",
+    "1",
+    "run",
+    "share of dropout and batch-norm modules in training mode in a sampled step",
+)
 OUTPUT_MAX = Quantity(
     "output_max", "1", "run", "largest entry of the tensor that the loss received"
 )
@@ -87,6 +123,12 @@ OUTPUT_SIMPLEX = Quantity(
 )
 OUTPUT_SQUARE = Quantity(
     "output_square", "1", "output", "mean over samples of each output's square"
+)
+OUTPUT_SUM_ERROR = Quantity(
+    "output_sum_error",
+    "1",
+    "run",
+    "largest |1 − sum over outputs| of any sample that the loss received",
 )
 OUTPUT_VARIATION = Quantity(
     "output_variation",
@@ -186,6 +228,9 @@ TARGET_MEAN = Quantity("target_mean", "1", "output", "mean over samples of each 
 TARGET_MIN = Quantity("target_min", "1", "run", "smallest target")
 TARGET_SQUARE = Quantity(
     "target_square", "1", "output", "mean over samples of each target's square"
+)
+TARGET_WHOLE = Quantity(
+    "target_whole", "1", "run", "share of targets that are whole numbers"
 )
 TOP_EIGENVALUE = Quantity(
     "top_eigenvalue",

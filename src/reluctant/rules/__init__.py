@@ -2,18 +2,40 @@
 
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._causes import CAUSES
+from reluctant.rules.data.duplicate_batch import DuplicateBatch
+from reluctant.rules.data.imbalance import Imbalance
+from reluctant.rules.data.skewed_input import SkewedInput
+from reluctant.rules.data.unscaled_input import UnscaledInput
+from reluctant.rules.data.unscaled_target import UnscaledTarget
+from reluctant.rules.data.unshuffled import Unshuffled
 from reluctant.rules.fit.cannot_overfit_one_batch import CannotOverfitOneBatch
 from reluctant.rules.gradient.exploding_gradient import ExplodingGradient
+from reluctant.rules.gradient.no_gradient import NoGradient
 from reluctant.rules.gradient.vanishing_gradient import VanishingGradient
 from reluctant.rules.head.constant_predictor import ConstantPredictor
+from reluctant.rules.head.double_softmax import DoubleSoftmax
+from reluctant.rules.head.logits_as_probabilities import LogitsAsProbabilities
+from reluctant.rules.head.probabilities_as_logits import ProbabilitiesAsLogits
+from reluctant.rules.head.relu_head import ReluHead
+from reluctant.rules.head.sum_reduction import SumReduction
+from reluctant.rules.head.unreachable_target import UnreachableTarget
+from reluctant.rules.head.wrong_loss_for_targets import WrongLossForTargets
 from reluctant.rules.initial_state.scale_too_large import ScaleTooLarge
 from reluctant.rules.initial_state.scale_too_small import ScaleTooSmall
+from reluctant.rules.initial_state.symmetric_init import SymmetricInit
+from reluctant.rules.loop.frozen_parameter import FrozenParameter
 from reluctant.rules.loop.gradients_not_zeroed import GradientsNotZeroed
 from reluctant.rules.loop.leak_across_batch import LeakAcrossBatch
+from reluctant.rules.loop.missing_nonlinearity import MissingNonlinearity
 from reluctant.rules.loop.parameter_not_in_optimizer import ParameterNotInOptimizer
+from reluctant.rules.loop.step_without_backward import StepWithoutBackward
+from reluctant.rules.loop.wrong_mode import WrongMode
+from reluctant.rules.numerics.nonfinite_data import NonfiniteData
 from reluctant.rules.numerics.nonfinite_loss import NonfiniteLoss
 from reluctant.rules.step_size.divergence import Divergence
+from reluctant.rules.step_size.excessive_weight_decay import ExcessiveWeightDecay
 from reluctant.rules.step_size.step_past_limit import StepPastLimit
+from reluctant.rules.step_size.step_too_small import StepTooSmall
 from reluctant.rules.units.dead_layer import DeadLayer
 from reluctant.rules.units.dead_output_unit import DeadOutputUnit
 from reluctant.rules.units.dead_unit import DeadUnit
@@ -21,18 +43,40 @@ from reluctant.rules.units.dead_unit import DeadUnit
 __all__ = ["CAUSES", "RULES", "Blind", "Rule"]
 
 RULES: tuple[type[Rule], ...] = (
+    UnscaledInput,  # DAT101
+    SkewedInput,  # DAT102
+    UnscaledTarget,  # DAT103
+    DuplicateBatch,  # DAT201
+    Unshuffled,  # DAT202
+    Imbalance,  # DAT301
     CannotOverfitOneBatch,  # FIT101
     VanishingGradient,  # GRD101
     ExplodingGradient,  # GRD102
+    NoGradient,  # GRD301
     ConstantPredictor,  # HED101
+    DoubleSoftmax,  # HED201
+    ProbabilitiesAsLogits,  # HED202
+    LogitsAsProbabilities,  # HED203
+    ReluHead,  # HED301
+    UnreachableTarget,  # HED302
+    WrongLossForTargets,  # HED401
+    SumReduction,  # HED501
     ScaleTooSmall,  # INI101
     ScaleTooLarge,  # INI102
+    SymmetricInit,  # INI301
     GradientsNotZeroed,  # LOP101
     ParameterNotInOptimizer,  # LOP201
+    FrozenParameter,  # LOP202
+    WrongMode,  # LOP301
+    StepWithoutBackward,  # LOP302
     LeakAcrossBatch,  # LOP401
+    MissingNonlinearity,  # LOP501
     NonfiniteLoss,  # NUM101
+    NonfiniteData,  # NUM102
     StepPastLimit,  # STP101
     Divergence,  # STP201
+    StepTooSmall,  # STP301
+    ExcessiveWeightDecay,  # STP401
     DeadUnit,  # UNT101
     DeadLayer,  # UNT102
     DeadOutputUnit,  # UNT201

@@ -6,11 +6,15 @@ nothing and is explained by nothing.
 """
 
 _LOST_UNITS = ("UNT101", "UNT102", "UNT201")
+# what too long a step brings about, whatever made it too long
+_THROWN = (*_LOST_UNITS, "STP201", "GRD102", "NUM101", "HED101")
+# what a network shows that is never told anything it could learn from
+_UNTAUGHT = (*_LOST_UNITS, "GRD101", "STP301", "HED101")
 
 CAUSES: dict[str, tuple[str, ...]] = {
     # A start that is too small starves the layers: late units see only their biases and
     # half of them are silent, gradients shrink by the same factors, a constant is left.
-    "INI101": (*_LOST_UNITS, "GRD101", "HED101"),
+    "INI101": (*_LOST_UNITS, "GRD101", "STP301", "HED101"),
     # A start that is too large has large curvature and large gradients, so that any
     # ordinary step is too long; bounded units start flat, which stops the gradient.
     "INI102": (
@@ -22,6 +26,40 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "NUM101",
         "HED101",
     ),
+    # Copies of one unit are silent together, or pass nothing back.
+    "INI301": (*_UNTAUGHT, "INI101"),
+    # Large or uneven inputs make the curvature large, tiny ones starve the first layer;
+    # a step that fits others is then too long, or too short.
+    "DAT101": ("STP101", "INI101", "GRD101", "STP301", *_THROWN),
+    "DAT102": ("DAT101", "STP101", "STP301", *_THROWN),
+    # Targets far away make the first gradients large, and the outputs late.
+    "DAT103": ("STP101", "STP301", *_THROWN),
+    # Few samples, or one class at a time, leave units without anything to fire on.
+    "DAT201": _LOST_UNITS,
+    "DAT202": ("STP101", *_THROWN),
+    "DAT301": ("UNT101", "HED101"),
+    # A head that cannot say what is asked drives its layers to the flat end.
+    "HED201": _UNTAUGHT,
+    "HED202": _UNTAUGHT,
+    "HED203": ("STP101", "GRD101", *_THROWN),
+    "HED301": (*_UNTAUGHT, "STP101"),
+    "HED302": ("DAT103", "STP101", *_UNTAUGHT),
+    # The mean of all targets is the best answer to a comparison of each with each.
+    "HED401": ("STP101", "STP301", *_THROWN),
+    # A sum over the batch is a step that is a batch size too long.
+    "HED501": ("STP101", *_THROWN),
+    # A network that is cut off, cleared or switched over is not taught.
+    "GRD301": _UNTAUGHT,
+    "LOP202": ("HED101",),
+    "LOP301": ("STP101", *_THROWN),
+    "LOP302": _UNTAUGHT,
+    "LOP501": ("HED101",),
+    # nan in the data makes the loss nan, and with it everything.
+    "NUM102": (*_THROWN, "STP101"),
+    # Steps that are too short leave a network where it began.
+    "STP301": ("HED101",),
+    # Weights that decay to nothing pass nothing on.
+    "STP401": (*_UNTAUGHT, "INI101"),
     # Summed gradients are a step that grows without end, whatever the learning rate.
     "LOP101": (*_LOST_UNITS, "STP101", "STP201", "GRD102", "NUM101", "HED101"),
     # Layers that never train can leave the rest with nothing to learn from; and what no
@@ -35,10 +73,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # One exploded gradient is one step that is too long, whatever the learning rate.
     "GRD102": (*_LOST_UNITS, "STP201", "NUM101", "HED101"),
     # Where the first layers never move, the last one learns the bias.
-    "GRD101": ("HED101",),
+    "GRD101": ("STP301", "HED101"),
     # Behind a layer that is silent as a whole every input is the same, and before it no
     # gradient arrives; its units are no separate problem.
-    "UNT102": ("UNT101", "GRD101", "HED101"),
+    "UNT102": ("UNT101", "GRD101", "STP301", "HED101"),
     # Outputs that are silent for every input are constants, and send nothing back that
     # could wake a hidden unit.
     "UNT201": ("UNT101", "HED101"),

@@ -17,6 +17,7 @@ from reluctant.records import (
 )
 from reluctant.records.quantities import GRAD_RMS, LOSS
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules.loop._fresh import looks_fresh
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class ParameterNotInOptimizer(Rule):
     def _looks_fresh(self, lost: list[Parameter]) -> bool:
         """Whether most of the weights are spread as a standard scheme draws them."""
         weights = [p for p in lost if len(p.shape) > 1 and p.std > 0]
-        marks = [_deviation(p) < self.fresh for p in weights]
+        marks = [looks_fresh(p, self.fresh) for p in weights]
         return not marks or float(np.mean(marks)) > 0.5
 
 
@@ -125,24 +126,3 @@ def _is_body(lost: list[Parameter], reached: list[Parameter]) -> bool:
     names = {p.name for p in lost}
     front = [p.name in names for p in reached]
     return len(lost) < len(reached) and all(front[: len(lost)])
-
-
-def _deviation(weight: Parameter) -> float:
-    """Standard errors between a weight's spread and the nearest standard scheme's.
-
-    PyTorch's default, and He, LeCun and Glorot by fan-in or fan-out [Glorot2010],
-    [He2015]; a normal draw's error, which a uniform draw's stays below.
-    """
-    inner = math.prod(weight.shape[2:])
-    fan_in, fan_out = weight.shape[1] * inner, weight.shape[0] * inner
-    schemes = (
-        *(gain / fan for gain in (1 / 3, 1.0, 2.0) for fan in (fan_in, fan_out)),
-        2 / (fan_in + fan_out),
-        4 / (fan_in + fan_out),
-        1.0,  # embeddings
-        0.02**2,  # transformers
-        0.01**2,
-    )
-    size = math.prod(weight.shape)
-    relative = min(abs(weight.std / math.sqrt(v) - 1) for v in schemes)
-    return relative * math.sqrt(2 * size)

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
 
-import numpy as np
-
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import (
     LEARNING_RATE,
@@ -14,8 +12,9 @@ from reluctant.records.quantities import (
     STEP_GAIN,
 )
 from reluctant.rules._base import Blind, Rule
-from reluctant.rules._harm import Harm, harms
-from reluctant.stats import Ratio, ratio_of_means
+from reluctant.rules._gauge import gauge_at
+from reluctant.rules._harm import harms
+from reluctant.stats import Ratio
 
 
 @dataclass(frozen=True)
@@ -83,29 +82,12 @@ class StepPastLimit(Rule):
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """Yield one finding if the gauge was past its limit when harm set in."""
-        steps, gain, curvature = _pairs(trace)
         found = harms(trace, level=self.skill)
         if not found:
             if trace.last_step + 1 < self.min_steps:
                 raise Blind(f"{trace.last_step + 1} steps, {self.min_steps} needed")
             return
-        if not len(steps):
-            raise Blind("no sample of the gauge is finite")
-        best: tuple[Ratio, Harm, int, int] | None = None
-        for harm in found:
-            upto = np.flatnonzero(steps <= max(harm.step, harm.until))
-            if not upto.size:
-                continue
-            for window in self.windows:
-                last = upto[-window:]
-                gauge = ratio_of_means(curvature[last], gain[last])
-                if not isfinite(gauge.value):
-                    continue
-                if best is None or gauge.value > 1.05 * best[0].value:
-                    best = gauge, harm, int(steps[last[0]]), int(steps[last[-1]])
-        if best is None:
-            raise Blind("no sample of the gauge was taken up to the harm")
-        gauge, harm, first, last_at = best
+        gauge, harm, first, last_at = gauge_at(trace, found, self.windows)
         if gauge.value < self.edge:
             return
         rates = _rates(trace, last_at)
@@ -146,17 +128,6 @@ class StepPastLimit(Rule):
         if sure or (gauge.samples >= 2 and gauge.value > 3 * self.limit):
             return Confidence.HIGH
         return Confidence.MEDIUM
-
-
-def _pairs(
-    trace: Trace,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps, gᵀu and uᵀHu, where both are finite."""
-    gain, curvature = trace.series(STEP_GAIN), trace.series(STEP_CURVATURE)
-    steps, i, j = np.intersect1d(gain.steps, curvature.steps, return_indices=True)
-    a, b = gain.values[i], curvature.values[j]
-    keep = np.isfinite(a) & np.isfinite(b)
-    return steps[keep], a[keep], b[keep]
 
 
 def _rates(trace: Trace, step: int) -> list[float]:

@@ -1,0 +1,85 @@
+"""The step gauge when harm set in."""
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+
+from reluctant.records import Trace
+from reluctant.records.quantities import STEP_CURVATURE, STEP_GAIN
+from reluctant.rules._base import Blind
+from reluctant.rules._harm import Harm
+from reluctant.stats import Ratio, ratio_of_means
+
+
+class GaugeAtHarm(NamedTuple):
+    """The largest gauge up to a harm.
+
+    Attributes:
+        gauge: E[uᵀHu] / E[gᵀu] over a window of samples.
+        harm: What it led to.
+        first: First step of the window.
+        last: Last step of the window.
+    """
+
+    gauge: Ratio
+    harm: Harm
+    first: int
+    last: int
+
+
+def pairs(trace: Trace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps, gᵀu and uᵀHu, where both are finite."""
+    gain, curvature = trace.series(STEP_GAIN), trace.series(STEP_CURVATURE)
+    steps, i, j = np.intersect1d(gain.steps, curvature.steps, return_indices=True)
+    a, b = gain.values[i], curvature.values[j]
+    keep = np.isfinite(a) & np.isfinite(b)
+    return steps[keep], a[keep], b[keep]
+
+
+def first_gauge(trace: Trace) -> float:
+    """The least of the first three samples: the gauge before anything has exploded.
+
+    nan where none was taken.
+    """
+    _, gain, curvature = pairs(trace)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.abs(curvature[:3]) / np.abs(gain[:3])
+    ratios = ratios[np.isfinite(ratios)]
+    return float(ratios.min()) if ratios.size else float("nan")
+
+
+def gauge_at(
+    trace: Trace, found: Sequence[Harm], windows: Sequence[int] = (12, 6, 3)
+) -> GaugeAtHarm:
+    """The largest gauge over the last samples before any of some harms.
+
+    Args:
+        trace: The run.
+        found: Its harms.
+        windows: How many samples to take, each of them tried.
+
+    Raises:
+        Blind: If the gauge was not sampled by then.
+    """
+    steps, gain, curvature = pairs(trace)
+    if not len(steps):
+        raise Blind("no sample of the gauge is finite")
+    best: GaugeAtHarm | None = None
+    for harm in found:
+        upto = np.flatnonzero(steps <= max(harm.step, harm.until))
+        if not upto.size:
+            continue
+        for window in windows:
+            last = upto[-window:]
+            gauge = ratio_of_means(curvature[last], gain[last])
+            if not isfinite(gauge.value):
+                continue
+            if best is None or gauge.value > 1.05 * best.gauge.value:
+                best = GaugeAtHarm(
+                    gauge, harm, int(steps[last[0]]), int(steps[last[-1]])
+                )
+    if best is None:
+        raise Blind("no sample of the gauge was taken up to the harm")
+    return best

@@ -1,0 +1,1 @@
+"""DAT: what the network is shown."""

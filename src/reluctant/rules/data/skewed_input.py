@@ -1,0 +1,103 @@
+"""DAT102 skewed-input."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
+from reluctant.records.quantities import INPUT_MEAN, INPUT_SQUARE, LOSS
+from reluctant.rules._base import Rule
+from reluctant.rules._constant import skill
+from reluctant.rules.data._inputs import features, trouble
+
+
+@dataclass(frozen=True)
+class SkewedInput(Rule):
+    """Some input features are many times larger than others, and the training suffers.
+
+    ## Why it stops training
+    The largest feature sets the longest stable step, and the others then learn at a
+    rate that is smaller by the square of the ratio: what they say is as good as not
+    heard. With a step that is right for the others, the largest one makes it diverge.
+
+    ## How it is measured
+    The root mean square of each feature over all samples seen, the largest against the
+    median, and harm: what too long a step does, or a network that has learnt little.
+
+    ## Sick
+    ```python
+    x[:, 0] *= 3000
+    ```
+
+    ## Healthy
+    ```python
+    x[:, 0] *= 1
+    ```
+
+    ## Blind spots
+    Only the first tensor argument of the model is seen. Images are seen by channel.
+
+    ## Options
+    - `ratio`: How many times the median the largest feature must be. At 30 the slowest
+      direction takes a thousand times as long.
+    - `large`: The largest feature must also exceed this: bag-of-words counts and sparse
+      features differ among themselves, and stay small.
+    - `skill`: Below this the network has learnt little.
+    - `min_steps`: How many steps it is given for that.
+
+    ## References
+    - [LeCun1998] Efficient BackProp, on normalizing the inputs.
+    """
+
+    ratio: float = 30.0
+    large: float = 10.0
+    skill: float = 0.3
+    min_steps: int = 100
+
+    code = "DAT102"
+    severity = Severity.ERROR
+    since = "0.1.0"
+    needs = (LOSS, INPUT_MEAN, INPUT_SQUARE)
+
+    def check(self, trace: Trace) -> Iterator[Finding]:
+        """Yield one finding if one feature outweighs the others."""
+        rms = features(trace).rms
+        alive = rms[rms > 0]
+        if alive.size < 2:
+            return
+        largest, middle = float(alive.max()), float(np.median(alive))
+        if alive.size == 2:
+            middle = float(alive.min())
+        if largest < self.ratio * middle or largest < self.large:
+            return
+        found = trouble(trace, level=0.02, min_steps=self.min_steps)
+        learnt = skill(trace)
+        is_slow = (
+            learnt.is_exact
+            and learnt.value < self.skill
+            and trace.last_step + 1 >= self.min_steps
+        )
+        if found is None and not is_slow:
+            return
+        text = (
+            found.text if found else f"skill {learnt.value:.2f} (limit {self.skill:g})"
+        )
+        yield self.finding(
+            f"input feature {int(rms.argmax())} has a root mean square of "
+            f"{largest:.3g}, "
+            f"{largest / middle:.3g} times the median of {alive.size} features (limit "
+            f"{self.ratio:g}); {text}",
+            evidence=(
+                Evidence(
+                    quantity=INPUT_SQUARE.name,
+                    site="",
+                    step=trace.last_step,
+                    value=largest / middle,
+                    limit=self.ratio,
+                    note="largest feature over the median",
+                ),
+            ),
+            since_step=0,
+            confidence=Confidence.HIGH if found else Confidence.MEDIUM,
+        )

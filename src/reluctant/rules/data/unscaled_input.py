@@ -1,0 +1,106 @@
+"""DAT101 unscaled-input."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
+from reluctant.records.quantities import INPUT_MEAN, INPUT_SQUARE, LOSS
+from reluctant.rules._base import Rule
+from reluctant.rules.data._inputs import features, is_adaptive, trouble
+
+
+@dataclass(frozen=True)
+class UnscaledInput(Rule):
+    """The inputs are so large, or so small, that the training does not bear it.
+
+    ## Why it stops training
+    The curvature along the first layer's weights grows with the square of its inputs,
+    so the longest stable step shrinks with it: pixels from 0 to 255 allow a step some
+    ten thousand times shorter than pixels from 0 to 1. Inputs that are far from zero
+    compared with their spread leave units always on or always off. Inputs that are tiny
+    starve the first layer.
+
+    ## How it is measured
+    The root mean square of the inputs over all features, at sampled steps, and harm:
+    what too long a step does to a network, or a network that learns nothing. The inputs
+    are to blame if the same step on inputs of unit scale would not be past its limit:
+    the gauge at the start, divided by the mean square of the inputs (by the root of it
+    for optimizers that scale their own steps), is below 2. Inputs of any scale that a
+    network learns from are no finding.
+
+    ## Sick
+    ```python
+    x = 300 * x
+    ```
+
+    ## Healthy
+    ```python
+    x = 1 * x
+    ```
+
+    ## Blind spots
+    Inputs other than the first tensor argument of the model. Whole numbers, such as
+    token ids, have no scale.
+
+    ## Options
+    - `large`: Root mean square from which on inputs count as large. Standardized ones
+      have 1; habits such as features of some tens are borne by most networks.
+    - `small`: From which on they count as small.
+    - `skill`: What counts as having learnt something.
+    - `min_steps`: How many steps a network is given to learn something.
+
+    ## References
+    - [LeCun1998] Efficient BackProp, on normalizing the inputs.
+    """
+
+    large: float = 10.0
+    small: float = 0.01
+    skill: float = 0.02
+    min_steps: int = 100
+
+    code = "DAT101"
+    severity = Severity.ERROR
+    since = "0.1.0"
+    needs = (LOSS, INPUT_MEAN, INPUT_SQUARE)
+
+    def check(self, trace: Trace) -> Iterator[Finding]:
+        """Yield one finding if the scale of the inputs explains the harm."""
+        seen = features(trace)
+        scale = seen.overall
+        if not (scale >= self.large or 0 < scale <= self.small):
+            return
+        found = trouble(trace, level=self.skill, min_steps=self.min_steps)
+        if found is None:
+            return
+        power = 1 if is_adaptive(trace) else 2
+        after = found.gauge / scale**power
+        if scale >= self.large and np.isfinite(after) and after >= 2:
+            return  # the step would be too long on any inputs
+        tells = (
+            f"; the gauge at the start would be {after:.2g}"
+            if np.isfinite(after)
+            else ""
+        )
+        yield self.finding(
+            f"the inputs have a root mean square of {scale:.3g} (limits {self.small:g} "
+            f"and {self.large:g}), mean {seen.mean.mean():.3g}; {found.text}{tells} on "
+            f"inputs of unit scale"
+            if tells
+            else f"the inputs have a root mean square of {scale:.3g} (limits "
+            f"{self.small:g} and {self.large:g}), mean {seen.mean.mean():.3g}; "
+            f"{found.text}",
+            evidence=(
+                Evidence(
+                    quantity=INPUT_SQUARE.name,
+                    site="",
+                    step=trace.last_step,
+                    value=scale,
+                    limit=self.large if scale >= self.large else self.small,
+                    note="root mean square over all features",
+                ),
+            ),
+            since_step=0,
+            confidence=Confidence.HIGH if np.isfinite(after) else Confidence.MEDIUM,
+        )
