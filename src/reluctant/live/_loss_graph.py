@@ -16,6 +16,8 @@ ACTIVATION_NODES = {
     "Threshold": "threshold", "ClampMin": "clamp", "Clamp": "clamp",
     "LogSigmoid": "log-sigmoid", "Prelu": "prelu", "PreluKernel": "prelu",
 }  # fmt: skip
+# what changes the shape of outputs and none of their numbers
+_VIEWS = ON_WEIGHTS - {"Mul", "Div", "WeightNormInterface"} | {"Select", "UnsafeView"}
 _REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
 
 
@@ -208,14 +210,32 @@ def _by_difference(
     """Outputs and targets of a squared error written out by hand."""
     if hasattr(node, "_saved_target"):
         return node._saved_self.detach(), node._saved_target.detach()
+    difference, below = node._saved_self.detach(), _first(node)
     outputs = next((t.detach() for t in candidates if t.grad_fn is producer), None)
     if outputs is None:
+        outputs = _seen_through_views(producer, candidates)
+        if outputs is not None and outputs.numel() == difference.numel():
+            outputs = outputs.reshape(difference.shape)
+    if outputs is None:
         return None, None
-    difference, below = node._saved_self.detach(), _first(node)
     if below is None or difference.shape != outputs.shape:
         return outputs, None  # broadcast: the target cannot be told from it
     outputs_first = below.next_functions[0][0] is producer
     return outputs, outputs - difference if outputs_first else outputs + difference
+
+
+def _seen_through_views(
+    producer: Node | None, candidates: list[Tensor]
+) -> Tensor | None:
+    """The output that was sliced, squeezed or reshaped before the loss took it."""
+    for _ in range(6):
+        if producer is None or name_of(producer) not in _VIEWS:
+            return None
+        producer = _first(producer)
+        for tensor in candidates:
+            if tensor.grad_fn is producer:
+                return tensor.detach()
+    return None
 
 
 def _outer_reduction(node: Node | None) -> str:

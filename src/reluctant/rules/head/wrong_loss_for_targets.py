@@ -30,13 +30,13 @@ class WrongLossForTargets(Rule):
     ## Sick
     ```python
     lr = 0.002
-    loss = lambda outputs, y: F.mse_loss(outputs[:, :1], y / 1)
+    loss = lambda outputs, y: (outputs[:, :1] - y).square().mean()
     ```
 
     ## Healthy
     ```python
     lr = 0.002
-    loss = lambda outputs, y: F.mse_loss(outputs[:, 0], y / 1)
+    loss = lambda outputs, y: (outputs[:, 0] - y).square().mean()
     ```
 
     ## Blind spots
@@ -65,9 +65,9 @@ class WrongLossForTargets(Rule):
         severity, confidence = Severity.ERROR, Confidence.HIGH
         loss, value, limit = seen.loss, 1.0, 0.0
         if loss.is_broadcast:
-            other = f"{loss.target_shape}" if loss.target_shape else "another shape"
+            other = f"shape {loss.target_shape}" if loss.target_shape else "another"
             text = (
-                f"outputs of shape {loss.shape} meet targets of shape {other}, so the "
+                f"outputs of shape {loss.shape} meet targets of {other}, so the "
                 f"loss compares every output with every target"
             )
         elif loss.kind in ("cross-entropy", "nll") and loss.outputs == 1:

@@ -7,6 +7,8 @@ from math import prod
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._constant import skill
+from reluctant.rules._loss import sound
 from reluctant.rules.loop._fresh import looks_fresh
 
 
@@ -41,6 +43,7 @@ class FrozenParameter(Rule):
     - `fresh`: How close, in standard errors, a spread must be to that of a standard
       scheme.
     - `share`: Share of all weights that must be frozen so.
+    - `learnt`: Skill from which on a frozen body of random features is a note.
 
     ## References
     - [PyTorchModule] torch.nn.Module: requires_grad_.
@@ -48,6 +51,7 @@ class FrozenParameter(Rule):
 
     fresh: float = 4.0
     share: float = 0.01
+    learnt: float = 0.5
 
     code = "LOP202"
     severity = Severity.WARNING
@@ -68,6 +72,9 @@ class FrozenParameter(Rule):
         share = entries / max(1, sum(prod(p.shape) for p in weights))
         if share < self.share:
             return
+        learnt = skill(sound(trace))
+        front = [p.name in {f.name for f in frozen} for p in weights[: len(frozen)]]
+        is_enough = all(front) and learnt.is_exact and learnt.value >= self.learnt
         others = f" and {len(fresh) - 1} more" if len(fresh) > 1 else ""
         yield self.finding(
             f"{fresh[0].name}{others} ({entries:,} entries, {share:.1%} of all "
@@ -85,5 +92,6 @@ class FrozenParameter(Rule):
                 for p in fresh
             ),
             since_step=0,
+            severity=Severity.NOTE if is_enough else Severity.WARNING,
             confidence=Confidence.MEDIUM,
         )

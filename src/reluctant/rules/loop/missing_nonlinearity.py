@@ -44,6 +44,8 @@ class MissingNonlinearity(Rule):
 
     ## Options
     - `layers`: How many layers with weights there must be.
+    - `sure`: From so many on it is a warning. Two are a note: a linear autoencoder or a
+      factorized matrix is meant so.
 
     ## References
     - [Saxe2014] Exact solutions to the nonlinear dynamics of learning in deep linear
@@ -51,6 +53,7 @@ class MissingNonlinearity(Rule):
     """
 
     layers: int = 2
+    sure: int = 3
 
     code = "LOP501"
     severity = Severity.WARNING
@@ -79,6 +82,7 @@ class MissingNonlinearity(Rule):
         heads = sum(layer.is_head for layer in weights)
         if heads == 0 or heads == len(weights):
             return
+        severity = Severity.NOTE if len(sites) < self.sure else Severity.WARNING
         yield self.finding(
             f"{len(sites)} layers with weights follow each other (limit {self.layers}) "
             f"and no activation was seen between them: together they can do what one "
@@ -96,5 +100,6 @@ class MissingNonlinearity(Rule):
                 if not layer.is_head
             ),
             since_step=0,
+            severity=severity,
             confidence=Confidence.MEDIUM,
         )
