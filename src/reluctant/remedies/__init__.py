@@ -6,6 +6,7 @@ from reluctant.remedies.balance_units import BalanceUnits
 from reluctant.remedies.clean_the_input import CleanTheInput
 from reluctant.remedies.clip_gradients import ClipGradients
 from reluctant.remedies.drop_units import DropUnits
+from reluctant.remedies.edit_the_source import EditTheSource
 from reluctant.remedies.initialize_from_data import InitializeFromData
 from reluctant.remedies.leak_head import LeakHead
 from reluctant.remedies.leak_hidden_units import LeakHiddenUnits
@@ -44,6 +45,7 @@ REMEDIES: tuple[type[Remedy], ...] = (
     CleanTheInput,
     ClipGradients,
     DropUnits,
+    EditTheSource,
     InitializeFromData,
     LeakHead,
     LeakHiddenUnits,

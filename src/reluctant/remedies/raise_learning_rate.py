@@ -30,7 +30,7 @@ class RaiseLearningRate(Remedy):
 
     factor: float = 10.0
 
-    treats = ()
+    treats = ("STP301",)
     may_treat = ("*",)
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

@@ -30,7 +30,7 @@ class ReinitializeForActivation(Remedy):
     - [Glorot2010] Understanding the difficulty of training deep feedforward networks.
     """
 
-    treats = ("INI101", "INI102")
+    treats = ("INI101", "INI102", "INI301")
     may_treat = ("GRD101", "UNT102", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
@@ -59,12 +59,15 @@ class ReinitializeForActivation(Remedy):
         )
         values = [e.value for e in finding.evidence if e.quantity == "weight_gain"]
         scale = f"{min(values):.2g} to {max(values):.2g}" if values else "other than 1"
+        because = f"weights are drawn at {scale} of the scale that keeps the signal"
+        if finding.code == "INI301":
+            because = "weights that are all alike make units that are all alike"
         return Prescription(
             remedy=self.name(),
             cures=finding.code,
             changes=(Reinitialize(finding.sites, scheme),),
             trust="safe",
-            because=f"weights are drawn at {scale} of the scale that keeps the signal",
+            because=because,
             patch=patch,
         )
 

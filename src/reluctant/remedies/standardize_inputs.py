@@ -28,7 +28,7 @@ class StandardizeInputs(Remedy):
     - [LeCun1998] Efficient backprop.
     """
 
-    treats = ()
+    treats = ("DAT101", "DAT102")
     may_treat = ("STP101", "STP201", "UNT101", "UNT102", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

@@ -28,7 +28,7 @@ class StandardizeTargets(Remedy):
     - [LeCun1998] Efficient backprop.
     """
 
-    treats = ()
+    treats = ("DAT103",)
     may_treat = ("STP101", "STP201", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reluctant.records import Finding, Prescription, SwapActivation, Trace
+from reluctant.records import EditSource, Finding, Prescription, SwapActivation, Trace
 from reluctant.remedies._base import Remedy
 
 
@@ -27,10 +27,12 @@ class SwapHeadActivation(Remedy):
     - [Lu2019] Dying ReLU and initialization: theory and numerical examples.
     """
 
-    treats = ("UNT201",)
+    treats = ("HED201", "HED202", "HED301", "HED302", "UNT201")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Make the dead heads linear."""
+        if finding.code != "UNT201":
+            return self._unbound(finding, trace)
         if not finding.sites:
             return None
         dead = sum(len(units) for units in finding.units.values())
@@ -42,4 +44,21 @@ class SwapHeadActivation(Remedy):
             trust="invasive",
             because=f"{dead} outputs behind a rectifier have no gradient",
             patch=f"return {site or 'output'}(x)  # without relu",
+        )
+
+    def _unbound(self, finding: Finding, trace: Trace) -> Prescription:
+        """Take the activation off the outputs, where it is the model's own."""
+        loss = trace.setup.loss
+        last = loss.head if loss else ""
+        heads = tuple(x.site for x in trace.setup.layers if x.is_head and x.activation)
+        edit = EditSource(
+            f"return {last}(x)", "return x", "the end of the model, or before the loss"
+        )
+        return Prescription(
+            remedy=self.name(),
+            cures=finding.code,
+            changes=(SwapActivation(heads, "linear"),) if heads else (edit,),
+            trust="invasive" if heads else "advice",
+            because=f"{last or 'an activation'} bounds what should have no bounds",
+            patch=f"return x  # without {last}",
         )

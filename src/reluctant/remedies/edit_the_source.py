@@ -1,0 +1,98 @@
+"""edit-the-source."""
+
+from dataclasses import dataclass
+
+from reluctant.records import EditSource, Finding, Prescription, Trace
+from reluctant.remedies._base import Remedy
+
+# what stands there, what should, and where, by the code of the finding
+_EDITS: dict[str, EditSource] = {
+    "DAT201": EditSource(
+        "x, y = next(iter(loader))", "for x, y in loader:", "the training loop"
+    ),
+    "DAT202": EditSource(
+        "DataLoader(data, batch_size)",
+        "DataLoader(data, batch_size, shuffle=True)",
+        "where the training data are loaded",
+    ),
+    "DAT301": EditSource(
+        "CrossEntropyLoss()",
+        "CrossEntropyLoss(weight=1 / share_of_each_class)",
+        "the loss, or draw the rare samples more often",
+    ),
+    "GRD301": EditSource(
+        "x = layer(x).detach()",
+        "x = layer(x)",
+        "the forward pass: what cuts the graph, or a layer that is not called",
+    ),
+    "HED203": EditSource(
+        "NLLLoss()(outputs, y)", "CrossEntropyLoss()(outputs, y)", "the loss"
+    ),
+    "HED401": EditSource(
+        "loss_fn(outputs, y)",
+        "loss_fn(outputs.squeeze(1), y)",
+        "the loss: outputs and targets of one shape, classes under cross-entropy",
+    ),
+    "HED501": EditSource('reduction="sum"', 'reduction="mean"', "the loss"),
+    "LOP202": EditSource(
+        "p.requires_grad = False",
+        "p.requires_grad = True",
+        "where parameters are frozen: leave out what nobody has trained",
+    ),
+    "LOP301": EditSource(
+        "model.eval()  # evaluate",
+        "model.eval()  # evaluate\nmodel.train()  # before training goes on",
+        "the evaluation, at its end",
+    ),
+    "LOP302": EditSource(
+        "loss.backward()\noptimizer.zero_grad()\noptimizer.step()",
+        "optimizer.zero_grad()\nloss.backward()\noptimizer.step()",
+        "the training loop, at every step",
+    ),
+    "LOP501": EditSource(
+        "x = layer2(layer1(x))", "x = layer2(relu(layer1(x)))", "the forward pass"
+    ),
+    "NUM102": EditSource(
+        "data = load()",
+        "data = load()\ndata = data[data.isfinite().all(1)]",
+        "where the data are read",
+    ),
+    "STP401": EditSource(
+        "weight_decay=...", "weight_decay=1e-4", "the optimizer: a share of a step"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class EditTheSource(Remedy):
+    """Change the line that is at fault.
+
+    ## When it helps
+    The fault is in the program and not in a number: no step size and no other start
+    mends it.
+
+    ## When it hurts
+    Where the line does what its author means: the finding then rests on a habit that
+    this program does not share.
+
+    ## What it changes
+    Nothing by itself: the lines are a pattern, and only the author knows where they
+    stand.
+
+    ## References
+    - [PyTorchOptim] torch.optim: the order of a training step.
+    """
+
+    treats = tuple(sorted(_EDITS))
+
+    def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
+        """Say what usually stands there, and what should."""
+        edit = _EDITS[finding.code]
+        return Prescription(
+            remedy=self.name(),
+            cures=finding.code,
+            changes=(edit,),
+            trust="advice",
+            because=f"in {edit.where}",
+            patch=edit.after,
+        )
