@@ -60,5 +60,7 @@ def test_without_the_exam_it_is_blind(trace, reason):
 def test_too_few_parameters_or_steps_are_blind():
     with pytest.raises(Blind, match="2 parameters for each target"):
         judged(0.0, freedom=2.0)
+    with pytest.raises(Blind, match="4 samples"):
+        judged(0.0, overfit_samples=4)
     with pytest.raises(Blind, match="30 steps"):
         judged(0.0, steps=30)

@@ -35,6 +35,7 @@ from reluctant.records.quantities import (
     OVERFIT_DRY,
     OVERFIT_FREEDOM,
     OVERFIT_OWN,
+    OVERFIT_SAMPLES,
     OVERFIT_SKILL,
     OVERFIT_STEPS,
     PRECONDITIONED_EIGENVALUE,
@@ -290,6 +291,7 @@ def _overfit(patient: Patient, found: Findings) -> str:
         (OVERFIT_SKILL, "", seen.skill),
         (OVERFIT_OWN, "", seen.own),
         (OVERFIT_STEPS, "", float(seen.steps)),
+        (OVERFIT_SAMPLES, "", float(seen.samples)),
         (OVERFIT_FREEDOM, "", seen.freedom),
     ]
     return text

@@ -109,6 +109,12 @@ class Training:
             )
         )
 
+    def rest_of_epoch(self) -> Iterator[tuple[Any, Any]]:
+        """The batches that are left of the epoch under way; none between two."""
+        for batch in self._epoch or ():
+            self._taken += 1
+            yield pair(batch)
+
     def outputs(self, inputs: Any) -> Any:
         """What the model makes of the inputs of one batch."""
         if isinstance(inputs, tuple):

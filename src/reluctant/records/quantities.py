@@ -151,6 +151,9 @@ OVERFIT_OWN = Quantity(
     "run",
     "overfit_skill as reached with the training's own optimizer",
 )
+OVERFIT_SAMPLES = Quantity(
+    "overfit_samples", "1", "run", "how many samples were to be learnt by heart"
+)
 OVERFIT_SKILL = Quantity(
     "overfit_skill",
     "1",

@@ -233,6 +233,29 @@ def test_smoothed_targets_have_a_floor():
     assert found.constant > found.floor
 
 
+def test_small_batches_are_put_together():
+    x, y = batch(48)
+    batches = list(zip(x.split(1), y.split(1), strict=True))
+    found = one_batch_overfit(training(two_layers(), F.cross_entropy, batches))
+    assert found.samples == 32
+    assert found.skill > 0.5
+
+
+def test_samples_on_another_axis_stay_whole():
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.head = nn.GRU(4, 16), nn.Linear(16, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.rnn(x)[0][-1])  # (time, samples, features)
+
+    batches = [(torch.randn(7, 12, 4), torch.randint(3, (12,))) for _ in range(6)]
+    torch.manual_seed(0)
+    found = one_batch_overfit(training(Recurrent(), F.cross_entropy, batches))
+    assert found.skill > 0.5
+
+
 def test_targets_that_do_not_differ_say_nothing():
     x, _ = batch()
     same = torch.zeros(24, dtype=torch.long)

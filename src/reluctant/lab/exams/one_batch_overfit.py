@@ -1,5 +1,6 @@
 """Whether the network can learn a few samples by heart."""
 
+import itertools
 import math
 import time
 from typing import Any
@@ -27,7 +28,7 @@ _INNER = 10  # iterations that count as one step of the latter
 _LEARNT = 0.9  # skill at which an attempt may end
 _ENOUGH = 0.5  # skill at which nothing more has to be tried
 _MOST_BATCHES = 4  # that are looked through for targets that differ
-_PARTS_PER_TARGET = 10
+_PARTS_PER_TARGET = 5
 
 
 class OneBatchOverfit(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +80,7 @@ def one_batch_overfit(
 
     The yardstick are the best constant output for these very samples and the best
     outputs of all, found by minimizing the loss over them. So few samples are taken
-    that the network has ten trained parameters for each target, where that leaves two.
+    that the network has five trained parameters for each target, where that leaves two.
 
     Args:
         training: Anything that can be forked.
@@ -167,13 +168,16 @@ def _owned(training: Training) -> list[Tensor]:
 
 def _few(copy: Training, samples: int, freedom: int) -> tuple[Any, Any]:
     """Samples whose targets differ, few enough to be learnt by heart."""
-    batch = copy.next_batch()
-    for _ in range(_MOST_BATCHES - 1):
-        if length(*batch) > 1 and _differ(batch):
+    whole = batch = copy.next_batch()
+    # few samples may lie on the dead side of a rectified output by chance: take as many
+    # as were asked for, out of several batches of the epoch where these are small
+    most = max(_MOST_BATCHES, math.ceil(samples / max(1, length(*batch))))
+    for more in itertools.islice(copy.rest_of_epoch(), most - 1):
+        if length(*batch) >= samples and _differ(batch):
             break
         try:
-            batch = joined(batch, copy.next_batch())
-        except (RuntimeError, StopIteration):
+            batch = joined(batch, more)
+        except (RuntimeError, StopIteration):  # of different shapes
             break
     n = length(*batch)
     order = _varied(batch, n)
@@ -185,7 +189,7 @@ def _few(copy: Training, samples: int, freedom: int) -> tuple[Any, Any]:
         try:
             copy.loss(cut)
         except (RuntimeError, ValueError, IndexError):  # samples are on another axis
-            return batch
+            return whole
     return cut
 
 

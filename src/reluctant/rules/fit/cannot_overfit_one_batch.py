@@ -9,6 +9,7 @@ from reluctant.records.quantities import (
     OVERFIT_DRY,
     OVERFIT_FREEDOM,
     OVERFIT_OWN,
+    OVERFIT_SAMPLES,
     OVERFIT_SKILL,
     OVERFIT_STEPS,
 )
@@ -53,6 +54,7 @@ class CannotOverfitOneBatch(Rule):
     - `skill`: Share of that way that must be behind it. Networks that work reach 0.5
       and more, those that cannot learn stay below 0.02.
     - `freedom`: Parameters for each target below which nothing is said.
+    - `min_samples`: Fewer may by chance lie where a rectified output is off for all.
     - `min_steps`: Steps that the attempts must have taken together.
 
     ## References
@@ -61,6 +63,7 @@ class CannotOverfitOneBatch(Rule):
 
     skill: float = 0.1
     freedom: float = 5.0
+    min_samples: int = 8
     min_steps: int = 100
 
     code = "FIT101"
@@ -81,6 +84,9 @@ class CannotOverfitOneBatch(Rule):
             raise Blind(
                 f"{freedom[-1]:.2g} parameters for each target, {self.freedom:g} needed"
             )
+        few = trace.series(OVERFIT_SAMPLES).values
+        if few.size and not few[-1] >= self.min_samples:
+            raise Blind(f"{few[-1]:.0f} samples by heart, {self.min_samples} needed")
         taken = trace.series(OVERFIT_STEPS).values
         steps = int(taken[-1]) if taken.size and isfinite(taken[-1]) else 0
         # attempts that end in nan are over soon, and have shown what they can
