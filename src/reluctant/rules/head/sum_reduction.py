@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from math import isfinite
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import LOSS, STEP_CURVATURE, STEP_GAIN
+from reluctant.records.quantities import (
+    LOSS,
+    LOSS_REPLICATION,
+    STEP_CURVATURE,
+    STEP_GAIN,
+)
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._gauge import first_gauge, gauge_at
 from reluctant.rules._harm import harms
@@ -21,8 +26,9 @@ class SumReduction(Rule):
     right for the mean is then B times too large, and grows with every larger batch.
 
     ## How it is measured
-    The reduction on the graph of the loss, and harm by too long a step: past its limit
-    as it is, and within it if divided by the batch size. A sum that a small learning
+    The reduction on the graph of the loss, or in a check whether the loss of a batch and
+    its copy together is twice that of the batch; and harm by too long a step: past its
+    limit as it is, and within it if divided by the batch size. A sum that a small learning
     rate makes up for is no finding, nor is one under an optimizer that scales its own
     steps.
 
@@ -60,7 +66,7 @@ class SumReduction(Rule):
         setup = trace.setup
         if setup.loss is None:
             raise Blind("no loss was seen with its graph")
-        if setup.loss.reduction != "sum" or setup.batch_size < 2 or is_adaptive(trace):
+        if not _is_sum(trace) or setup.batch_size < 2 or is_adaptive(trace):
             return
         found = harms(trace, level=self.skill)
         if not found:
@@ -89,3 +95,11 @@ class SumReduction(Rule):
             since_step=0,
             confidence=Confidence.HIGH,
         )
+
+
+def _is_sum(trace: Trace) -> bool:
+    """Whether the loss is a sum: as a check has tried it, or as its graph says."""
+    loss, tried = trace.setup.loss, trace.series(LOSS_REPLICATION).values
+    if tried.size and min(abs(tried[-1] - 1), abs(tried[-1] - 2)) < 1e-3:
+        return bool(tried[-1] > 1.5)
+    return loss is not None and loss.reduction == "sum"
