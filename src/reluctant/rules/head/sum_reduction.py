@@ -26,11 +26,11 @@ class SumReduction(Rule):
     right for the mean is then B times too large, and grows with every larger batch.
 
     ## How it is measured
-    The reduction on the graph of the loss, or in a check whether the loss of a batch and
-    its copy together is twice that of the batch; and harm by too long a step: past its
-    limit as it is, and within it if divided by the batch size. A sum that a small learning
-    rate makes up for is no finding, nor is one under an optimizer that scales its own
-    steps.
+    The reduction on the graph of the loss, or in a check whether the loss of a batch
+    and its copy together is twice that of the batch; and harm by too long a step: past
+    its limit as it is, and within it if divided by the batch size. A sum that a small
+    learning rate makes up for is no finding, nor is one under an optimizer that scales
+    its own steps.
 
     ## Sick
     ```python
