@@ -71,7 +71,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     ask.add_argument(
-        "--every", type=int, default=1, help="take every so-manieth recipe"
+        "--minutes", type=float, default=120, help="begin no run after that"
     )
     ask.add_argument("--tools", default=",".join(["reluctant", *PACKAGES]))
     ask.add_argument("--processes", type=int, default=2)
