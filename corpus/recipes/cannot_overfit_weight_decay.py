@@ -6,8 +6,8 @@ from torch import nn
 
 from reluctant import Training
 
-CAUSE = "cannot-overfit-one-batch"
-ALSO = ("underfit-plateau",)
+CAUSE = "excessive-weight-decay"
+ALSO = ("cannot-overfit-one-batch",)
 STEPS = 300
 
 
