@@ -65,6 +65,17 @@ def leaves(root: Node) -> set[int]:
     }
 
 
+def operations(root: Node) -> set[str]:
+    """Names of all nodes; a product of two parts of the graph is `MulMul`."""
+    found = set()
+    for node in walk(root):
+        name = name_of(node)
+        if name == "Mul" and len(list(parents(node))) > 1:
+            name = "MulMul"
+        found.add(name)
+    return found
+
+
 def own_parameters(node: Node) -> list[Tensor]:
     """The leaf tensors that one operation itself uses, seen through transposes."""
     found = []

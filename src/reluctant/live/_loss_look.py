@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from reluctant.live._governor import clock
-from reluctant.live._graph import leaves, owner_of
+from reluctant.live._graph import leaves, operations, owner_of
 from reluctant.live._loss_graph import read_loss
 from reluctant.live._recorder import Recorder
 from reluctant.probes import HeadPass, HeadProbe, Probe
@@ -32,6 +32,7 @@ class HeadLook:
         loss: What the loss is; None until one was seen.
         site: The layer that the loss reads; `""` if unknown.
         unreached: Parameters that the loss does not depend on.
+        operations: Names of the nodes on its graph.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class HeadLook:
         self.loss: Loss | None = None
         self.site = ""
         self.unreached: tuple[str, ...] = ()
+        self.operations: tuple[str, ...] = ()
         self._recorder, self._parameters = recorder, parameters
         self._probes = [p for p in probes if isinstance(p, HeadProbe)]
 
@@ -70,6 +72,7 @@ class HeadLook:
         )
         if self._recorder.now.step < _FIRST_STEPS:
             reached = leaves(loss.grad_fn)
+            self.operations = tuple(sorted(operations(loss.grad_fn)))
             self.unreached = tuple(
                 name
                 for name, p in self._parameters.items()

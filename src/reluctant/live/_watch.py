@@ -399,6 +399,7 @@ class Watch:
             ),
             loss=self._head.loss,
             unreached=self._head.unreached,
+            operations=self._head.operations,
             batch=shape,
             batch_size=shape[0] if shape else 0,
             dtype=dtype,

@@ -128,6 +128,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         layers: Layers as they run; empty until one forward pass was sampled.
         groups: Parameter groups of all its optimizers.
         loss: What the loss is; None until one was seen.
+        operations: Names of all nodes on the graph of the first loss, such as `"Relu"`.
         unreached: Parameters with `requires_grad` that the loss does not depend on.
         batch: Shape of the first model input; empty if unknown.
         batch_size: Length of its first axis; 0 if unknown.
@@ -147,6 +148,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[Layer, ...] = ()
     groups: tuple[Group, ...] = ()
     loss: Loss | None = None
+    operations: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
     batch: tuple[int, ...] = ()
     batch_size: int = 0

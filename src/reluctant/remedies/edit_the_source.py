@@ -25,6 +25,11 @@ _EDITS: dict[str, EditSource] = {
         "x = layer(x)",
         "the forward pass: what cuts the graph, or a layer that is not called",
     ),
+    "GRD401": EditSource(
+        "clip_grad_norm_(model.parameters(), ...)",
+        "clip_grad_norm_(model.parameters(), 10 * usual_norm)",
+        "the training loop: a limit that only rare gradients pass",
+    ),
     "HED203": EditSource(
         "NLLLoss()(outputs, y)", "CrossEntropyLoss()(outputs, y)", "the loss"
     ),
@@ -56,6 +61,11 @@ _EDITS: dict[str, EditSource] = {
         "data = load()",
         "data = load()\ndata = data[data.isfinite().all(1)]",
         "where the data are read",
+    ),
+    "STP501": EditSource(
+        "loss.backward()",
+        "loss.backward()\nclip_grad_norm_(model.parameters(), 10 * usual_norm)",
+        "the training loop; and look at the batch of that step",
     ),
     "STP401": EditSource(
         "weight_decay=...", "weight_decay=1e-4", "the optimizer: a share of a step"

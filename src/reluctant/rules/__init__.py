@@ -9,6 +9,7 @@ from reluctant.rules.data.unscaled_input import UnscaledInput
 from reluctant.rules.data.unscaled_target import UnscaledTarget
 from reluctant.rules.data.unshuffled import Unshuffled
 from reluctant.rules.fit.cannot_overfit_one_batch import CannotOverfitOneBatch
+from reluctant.rules.gradient.clipped_always import ClippedAlways
 from reluctant.rules.gradient.exploding_gradient import ExplodingGradient
 from reluctant.rules.gradient.no_gradient import NoGradient
 from reluctant.rules.gradient.vanishing_gradient import VanishingGradient
@@ -34,6 +35,7 @@ from reluctant.rules.numerics.nonfinite_data import NonfiniteData
 from reluctant.rules.numerics.nonfinite_loss import NonfiniteLoss
 from reluctant.rules.step_size.divergence import Divergence
 from reluctant.rules.step_size.excessive_weight_decay import ExcessiveWeightDecay
+from reluctant.rules.step_size.single_step_catastrophe import SingleStepCatastrophe
 from reluctant.rules.step_size.step_past_limit import StepPastLimit
 from reluctant.rules.step_size.step_too_small import StepTooSmall
 from reluctant.rules.units.dead_layer import DeadLayer
@@ -53,6 +55,7 @@ RULES: tuple[type[Rule], ...] = (
     VanishingGradient,  # GRD101
     ExplodingGradient,  # GRD102
     NoGradient,  # GRD301
+    ClippedAlways,  # GRD401
     ConstantPredictor,  # HED101
     DoubleSoftmax,  # HED201
     ProbabilitiesAsLogits,  # HED202
@@ -77,6 +80,7 @@ RULES: tuple[type[Rule], ...] = (
     Divergence,  # STP201
     StepTooSmall,  # STP301
     ExcessiveWeightDecay,  # STP401
+    SingleStepCatastrophe,  # STP501
     DeadUnit,  # UNT101
     DeadLayer,  # UNT102
     DeadOutputUnit,  # UNT201

@@ -58,6 +58,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "NUM102": (*_THROWN, "STP101"),
     # Steps that are too short leave a network where it began.
     "STP301": ("HED101",),
+    # One batch can do what too long a step does.
+    "STP501": ("STP101", "DAT103", "DAT101", "DAT102", *_THROWN),
+    # A gradient that is always clipped makes short steps.
+    "GRD401": ("STP301", "HED101", "GRD101"),
     # Weights that decay to nothing pass nothing on.
     "STP401": (*_UNTAUGHT, "INI101"),
     # Summed gradients are a step that grows without end, whatever the learning rate.

@@ -14,17 +14,6 @@ from reluctant.rules._gauge import first_gauge
 from reluctant.rules._harm import harms
 from reluctant.rules._loss import sound
 
-ADAPTIVE = (
-    "Adam",
-    "AdamW",
-    "NAdam",
-    "RAdam",
-    "Adamax",
-    "RMSprop",
-    "Adagrad",
-    "Adadelta",
-)
-
 
 class Features(NamedTuple):
     """Input features.
@@ -94,9 +83,3 @@ def trouble(trace: Trace, *, level: float, min_steps: int) -> Trouble | None:
         text = f"nothing is learnt in {steps} steps (skill {learnt.value:.3f})"
         return Trouble(text, 0, math.nan)
     return None
-
-
-def is_adaptive(trace: Trace) -> bool:
-    """Whether all optimizers scale their steps by the gradient's own size."""
-    groups = trace.setup.groups
-    return bool(groups) and all(group.optimizer in ADAPTIVE for group in groups)

@@ -62,12 +62,14 @@ class Imbalance(Rule):
         share = _largest_share(trace)
         if not np.isfinite(share):
             return  # no classes
-        if share < self.share:
-            return
+        if share < self.share or share == 1:
+            return  # even enough; or one class alone asks for a constant
         if trace.last_step + 1 < self.min_steps:
             raise Blind(f"{trace.last_step + 1} steps, {self.min_steps} needed")
         learnt = skill(sound(trace))
-        if not learnt.is_exact or not learnt.is_none(self.skill):
+        if not learnt.is_exact or not learnt.value >= -0.2:
+            return  # a weighted loss, or something worse than this
+        if not learnt.is_none(self.skill):
             return
         yield self.finding(
             f"{share:.1%} of the targets are of one class (limit {self.share:.0%}), "

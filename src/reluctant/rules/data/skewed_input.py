@@ -43,6 +43,8 @@ class SkewedInput(Rule):
       direction takes a thousand times as long.
     - `large`: The largest feature must also exceed this: bag-of-words counts and sparse
       features differ among themselves, and stay small.
+    - `few`: Share of features that may be as large; if more are, none sticks out, and
+      DAT101 says so.
     - `skill`: Below this the network has learnt little.
     - `min_steps`: How many steps it is given for that.
 
@@ -52,6 +54,7 @@ class SkewedInput(Rule):
 
     ratio: float = 30.0
     large: float = 10.0
+    few: float = 0.25
     skill: float = 0.3
     min_steps: int = 100
 
@@ -71,6 +74,8 @@ class SkewedInput(Rule):
             middle = float(alive.min())
         if largest < self.ratio * middle or largest < self.large:
             return
+        if (alive >= self.large).mean() > self.few:
+            return  # not a few that stick out: DAT101
         found = trouble(trace, level=0.02, min_steps=self.min_steps)
         learnt = skill(trace)
         is_slow = (

@@ -8,7 +8,8 @@ import numpy as np
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import INPUT_MEAN, INPUT_SQUARE, LOSS
 from reluctant.rules._base import Rule
-from reluctant.rules.data._inputs import features, is_adaptive, trouble
+from reluctant.rules._optimizers import is_adaptive
+from reluctant.rules.data._inputs import features, trouble
 
 
 @dataclass(frozen=True)

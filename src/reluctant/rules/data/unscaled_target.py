@@ -8,7 +8,8 @@ import numpy as np
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS, OUTPUT_SQUARE, TARGET_SQUARE
 from reluctant.rules._base import Blind, Rule
-from reluctant.rules.data._inputs import is_adaptive, trouble
+from reluctant.rules._optimizers import is_adaptive
+from reluctant.rules.data._inputs import trouble
 
 
 @dataclass(frozen=True)

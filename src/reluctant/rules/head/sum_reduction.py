@@ -14,7 +14,7 @@ from reluctant.records.quantities import (
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._gauge import first_gauge, gauge_at
 from reluctant.rules._harm import harms
-from reluctant.rules.data._inputs import is_adaptive
+from reluctant.rules._optimizers import is_adaptive
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import LOSS
+from reluctant.records.quantities import FIRING_RATE, LOSS
 from reluctant.rules._base import Blind, Rule
 
 
@@ -72,7 +72,9 @@ class SymmetricInit(Rule):
             is_alike = weight.rows_apart <= self.apart * weight.rms
             below = chain[i + 1][1]
             goes_alike = below.columns_apart <= self.apart * below.rms
-            is_zero = weight.rms == 0 and bool(layer.activation)
+            firing = trace.units(FIRING_RATE, layer.site).values[:1]
+            is_silent = firing.size > 0 and not (firing > 0).any()
+            is_zero = weight.rms == 0 and is_silent
             if is_alike and (goes_alike or is_zero):
                 hit.append((layer, weight))
         if not hit:

@@ -43,7 +43,8 @@ class FrozenParameter(Rule):
     - `fresh`: How close, in standard errors, a spread must be to that of a standard
       scheme.
     - `share`: Share of all weights that must be frozen so.
-    - `learnt`: Skill from which on a frozen body of random features is a note.
+    - `learnt`: Skill from which on a frozen body, at the front or most of the weights,
+      is a note: random features may be meant.
 
     ## References
     - [PyTorchModule] torch.nn.Module: requires_grad_.
@@ -74,7 +75,8 @@ class FrozenParameter(Rule):
             return
         learnt = skill(sound(trace))
         front = [p.name in {f.name for f in frozen} for p in weights[: len(frozen)]]
-        is_enough = all(front) and learnt.is_exact and learnt.value >= self.learnt
+        is_body = all(front) or share >= 0.5
+        is_enough = is_body and learnt.is_exact and learnt.value >= self.learnt
         others = f" and {len(fresh) - 1} more" if len(fresh) > 1 else ""
         yield self.finding(
             f"{fresh[0].name}{others} ({entries:,} entries, {share:.1%} of all "

@@ -9,6 +9,18 @@ from reluctant.rules._base import Blind, Rule
 
 _LINEAR = ("linear", "conv", "conv1d", "conv2d", "conv3d")
 _NORMS = ("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm")
+# nodes of a graph that are linear in what they are given, what a loss adds, and maxima
+# over neighbors, which alone do not make a network
+_STRAIGHT = frozenset({
+    "AccumulateGrad", "Add", "Addmm", "Addmv", "AdaptiveAvgPool2D", "AsStrided",
+    "AvgPool2D", "Baddbmm", "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits", "Bmm",
+    "Cat", "Clone", "Convolution", "CudnnBatchNorm", "Div", "Expand", "Gather",
+    "HuberLoss", "Index", "L1Loss", "Linear", "LogSoftmax", "MaxPool2DWithIndices",
+    "Mean", "MkldnnConvolution", "Mm", "MseLoss", "Mul", "Mv", "NativeBatchNorm",
+    "NativeDropout", "Neg", "NllLoss", "NllLoss2D", "Permute", "Pow", "ReshapeAlias",
+    "Rsub", "Select", "Slice", "SmoothL1Loss", "SqueezeBackward", "Squeeze", "Stack",
+    "Sub", "Sum", "T", "ToCopy", "Transpose", "Unsqueeze", "UnsafeView", "View",
+})  # fmt: skip
 _BENDS = (
     "Attention", "Transformer", "LSTM", "GRU", "RNN", "MaxPool", "Softmax", "Embedding",
     "GLU", "Maxout", "Bilinear",
@@ -39,8 +51,9 @@ class MissingNonlinearity(Rule):
     ```
 
     ## Blind spots
-    What bends without being an activation, such as a maximum or a product of two parts,
-    is known only for torch's own modules. A single activation anywhere is enough.
+    What bends without being an activation, such as a sine or a product of two parts,
+    counts as bending too, but for a maximum over neighbors. One such
+    operation anywhere is enough, also in the loss.
 
     ## Options
     - `layers`: How many layers with weights there must be.
@@ -72,6 +85,8 @@ class MissingNonlinearity(Rule):
         sites = {layer.site.partition("#")[0] for layer in weights}
         if not known or len(sites) < self.layers:
             return
+        if set(setup.operations) - _STRAIGHT:
+            return  # something bends that is no activation by name
         if any(layer.activation for layer in setup.layers if not layer.is_head):
             return
         if any(
