@@ -63,7 +63,9 @@ class SymmetricInit(Rule):
         chain = [
             (layer, known[layer.weight])
             for layer in setup.layers
-            if layer.weight in known and len(known[layer.weight].shape) > 1
+            if layer.weight in known
+            and len(known[layer.weight].shape) > 1
+            and "#" not in layer.site  # one weight that runs again
         ]
         hit = []
         for i, (layer, weight) in enumerate(chain):

@@ -41,7 +41,8 @@ class SingleStepCatastrophe(Rule):
     recorded.
 
     ## Options
-    - `jump`: How many times its level the loss must be at that step.
+    - `jump`: How many times its level the loss must be at that step, and ten times the
+      largest of those steps: the losses of single samples differ by as much.
     - `limit`: Of the step gauge before; past it the step is to blame, not the batch.
     - `level`: Steps that the level is taken over.
     - `within`: Steps after which the harm must have set in.
@@ -120,7 +121,8 @@ class SingleStepCatastrophe(Rule):
             before = float(np.median(window))
             if not np.isfinite(before) or before > 1.5 * abs(start) or before <= 0:
                 return None
-            if values[at] > self.jump * max(before, 0.01 * abs(start)):
+            usual = max(before, 0.01 * abs(start), float(window.max()) / 3)
+            if values[at] > self.jump * usual:
                 return at, before
         return None
 
