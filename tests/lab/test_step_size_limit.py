@@ -9,7 +9,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from reluctant.lab import Training
-from reluctant.lab._step_size_limit import extrapolate, find_limit, step_size_limit
+from reluctant.lab._step_size_limit import (
+    LAW,
+    extrapolate,
+    find_limit,
+    step_size_limit,
+)
 from reluctant.records import UsageError
 
 torch.set_num_threads(1)
@@ -30,7 +35,8 @@ def test_finds_the_limit_from_anywhere(start):
 
     limit = find_limit(probe, start=start)
     assert limit.value == pytest.approx(1 / 9, rel=1e-6)
-    assert limit.interval == pytest.approx((1 / 9, 1 / 9))
+    law_alone = math.exp(1.96 * LAW)  # nothing else is uncertain
+    assert limit.interval == pytest.approx((1 / 9 / law_alone, law_alone / 9))
     assert all(a < b for a, b in zip(limit.rates, limit.rates[1:], strict=False))
     assert max(limit.gauges) < 2
     assert len(asked) <= 12
@@ -59,7 +65,7 @@ def test_noise_widens_the_interval():
     probes = {rate: noisy(rate) for rate in (0.01, 0.02, 0.04)}
     low, high = extrapolate(probes).interval
     assert low < 1 / 9 < high
-    assert high / low > 1.05
+    assert high / low > 1.01 * math.exp(2 * 1.96 * LAW)
 
 
 def test_quadratic_has_the_limit_of_the_textbook():
@@ -74,6 +80,67 @@ def test_quadratic_has_the_limit_of_the_textbook():
     limit = step_size_limit(recipe, steps=4, measured=2)
     assert limit.value == pytest.approx(0.5, rel=1e-3)
     assert limit.exponent == pytest.approx(1.0)
+
+
+def noise_free(batch_size: int, momentum: float = 0.0, bias: float = 0.0):
+    """Least squares with an exact solution, curvatures 1 and 25 (by symmetric inputs).
+
+    The gradient along the sharp direction dies first, what is left is flat.
+    """
+    x = torch.tensor([[5.0, 1.0], [-5.0, 1.0], [5.0, -1.0], [-5.0, -1.0]])
+
+    def recipe(seed: int) -> Training:
+        model = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Identity())
+        sgd = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=momentum)
+        y = x @ torch.tensor([[0.7], [-0.4]])
+        batches = list(zip(x.split(batch_size), y.split(batch_size), strict=True))
+        return Training(model, lambda a, b: F.mse_loss(a, b) / 2, sgd, batches)
+
+    return recipe
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_without_noise_the_sharpest_direction_counts(momentum):
+    """Once converged, the gradient tells of flat ground alone: 2(1+β)/λmax stands."""
+    limit = step_size_limit(noise_free(4, momentum), steps=400, measured=20)
+    assert limit.value == pytest.approx(2 * (1 + momentum) / 25, rel=0.02)
+
+
+def test_fused_engine_tells_the_same_as_torch():
+    pytest.importorskip("numba")
+
+    def recipe(seed: int, *, fuse: bool = True) -> Training:
+        model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+        numbers = torch.Generator().manual_seed(1)
+        x = torch.randn(64, 3, generator=numbers)
+        y = torch.randn(64, 1, generator=numbers)
+        batches = [(x, y)]
+        loss = nn.MSELoss() if fuse else lambda a, b: F.mse_loss(a, b)
+        sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+        return Training(model, loss, sgd, batches)
+
+    one = step_size_limit(recipe, steps=60, measured=10)
+    two = step_size_limit(lambda seed: recipe(seed, fuse=False), steps=60, measured=10)
+    assert one.rates == pytest.approx(two.rates, rel=0.02)
+    assert one.value == pytest.approx(two.value, rel=0.02)
+    assert one.steps == two.steps > 0
+
+
+def test_takes_a_training_and_leaves_it_as_it_is():
+    training = noise_free(2)(0)
+    training.step(3)
+    before = [p.detach().clone() for p in training.model.parameters()]
+    limit = step_size_limit(training, steps=400, measured=20)
+    assert limit.value == pytest.approx(2 / 25, rel=0.02)
+    assert training.steps == 3
+    for was, now in zip(before, training.model.parameters(), strict=True):
+        assert torch.equal(was, now)
+
+
+@pytest.mark.parametrize("name", ["steps", "measured", "seeds"])
+def test_numbers_too_small_are_said(name):
+    with pytest.raises(UsageError, match=f"{name} is 0"):
+        step_size_limit(noise_free(4), **{name: 0})
 
 
 def test_rate_must_be_positive():

@@ -14,7 +14,6 @@ from typing import Any, overload
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reluctant.lab._cells import (
@@ -30,9 +29,10 @@ from reluctant.lab._cells import (
 from reluctant.lab._map_data import NotWholeError, WholeData, whole_data
 from reluctant.lab._map_score import Scorer
 from reluctant.lab._map_settings import build_at
-from reluctant.lab._map_train import PROBE_STEPS, hard_ground
+from reluctant.lab._map_train import hard_ground, probe_steps
 from reluctant.lab._recipe import Recipe, Training
-from reluctant.lab._step_size_limit import StepSizeLimit, find_limit
+from reluctant.lab._step_size_limit import StepSizeLimit, Terms, find_limit
+from reluctant.lab._step_size_probes import settled
 from reluctant.lab._time_limit import BUILD_TIMEOUT, NotEndedError, time_limit
 from reluctant.lab.engines import (
     Dataset,
@@ -140,17 +140,48 @@ class FusedEngine:
         # a prediction that fails costs itself alone, whatever the recipe raises
         except (Exception, SystemExit) as error:
             return no_limit(in_one_line(error))
-        steps = max(2, min(steps, PROBE_STEPS))
-        every = max(1, steps // 2 // MEASURED)
+        steps = probe_steps(steps)
+        return find_limit(
+            self.probe(setting, steps, MEASURED, start=start),
+            start=start.rate,
+            again=[self.probe(setting, steps, MEASURED, seed=self._seed + 1)],
+            steps=steps,
+            seed=self._seed,
+        )
 
-        def probe(rate: float) -> NDArray[np.float64]:
-            (run,) = self._engine([rate], [start], [self._seed], steps, None, every)
-            late = run.gauges.step >= steps - steps // 2
+    def probe(
+        self,
+        setting: Setting,
+        steps: int,
+        measured: int,
+        *,
+        seed: int | None = None,
+        start: _Start | None = None,
+    ) -> Callable[[float], Terms]:
+        """Trains at a rate, and measures the gauge in the second half.
+
+        Args:
+            setting: Of the recipe.
+            steps: Of each training.
+            measured: Steps whose gauge is measured.
+            seed: Of weights and order; by default that of the predictions.
+            start: At that seed, if it is there already.
+        """
+        at = self._seed if seed is None else seed
+        every = max(1, steps // 2 // measured)
+
+        def probe(rate: float) -> Terms:
+            here = self._start(setting, at) if start is None else start
+            with hard_ground():
+                (run,) = self._engine([rate], [here], [at], steps, None, every)
             if run.stop == "nonfinite":
                 return np.zeros((0, 2))
-            return np.stack([run.gauges.descent, run.gauges.curvature], axis=1)[late]
+            terms = np.stack([run.gauges.descent, run.gauges.curvature], axis=1)
+            ended = build_at(self._recipe, setting, None, at)
+            fill(ended, run.parameters)
+            return settled(terms, ended, rate)
 
-        return find_limit(probe, start=start.rate, seed=self._seed)
+        return probe
 
     def close(self) -> None:
         """Forget the data."""
@@ -306,13 +337,18 @@ def _digest(part: Tensor) -> bytes:
     return digest.digest()
 
 
-def _attempt(cell: Cell, run: Run, data: _Data, steps: int) -> Attempt:
-    linears = [m for m in data.template.model.modules() if isinstance(m, nn.Linear)]
+def fill(training: Training, parameters: Parameters) -> None:
+    """Put the weights of a network of the engine into a training's model."""
+    linears = [m for m in training.model.modules() if isinstance(m, nn.Linear)]
     with torch.no_grad():
-        for linear, (weight, bias) in zip(linears, run.parameters, strict=True):
+        for linear, (weight, bias) in zip(linears, parameters, strict=True):
             linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
             if bias is not None:
                 linear.bias.copy_(torch.from_numpy(np.ascontiguousarray(bias)))
+
+
+def _attempt(cell: Cell, run: Run, data: _Data, steps: int) -> Attempt:
+    fill(data.template, run.parameters)
     scores = data.scorer.measure(data.template)
     finite = run.finite and run.stop != "nonfinite"
     stop: Stop = "frozen" if run.stop == "frozen" else "done"

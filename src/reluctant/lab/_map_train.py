@@ -23,7 +23,7 @@ from reluctant.lab._step_size_limit import StepSizeLimit, step_size_limit
 from reluctant.lab._time_limit import NotEndedError
 
 _LOOK_EVERY = 100  # steps between looks at the loss, so that diverged runs end soon
-PROBE_STEPS = 2000  # of a prediction; fewer where a training is shorter
+_PROBE = (100, 15_000)  # steps of a probe, at least and at most
 
 
 @contextmanager
@@ -80,13 +80,18 @@ def train_cell(recipe: Recipe, cell: Cell, steps: int) -> Attempt:
     )
 
 
+def probe_steps(steps: int) -> int:
+    """Steps of a probe for trainings of so many: by a quarter, curvature has risen."""
+    return max(2, min(steps, max(_PROBE[0], min(_PROBE[1], steps // 4))))
+
+
 def predict_limit(
     recipe: Recipe, setting: Setting, steps: int, seed: int
 ) -> StepSizeLimit:
     """The step-size limit at a setting; without a value where it cannot be had."""
     try:
         return step_size_limit(
-            at_setting(recipe, setting), steps=min(steps, PROBE_STEPS), seed=seed
+            at_setting(recipe, setting), steps=probe_steps(steps), seed=seed
         )
     # a prediction that fails costs itself alone, whatever the recipe raises
     except (Exception, SystemExit) as error:

@@ -1,24 +1,24 @@
 """How large a learning rate a training survives, told from smaller ones."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from reluctant.lab._recipe import Recipe, build
-from reluctant.probes.step_gauge import step_terms
+from reluctant.lab._recipe import Recipe, Training, build
 from reluctant.records import UsageError
 
 Terms = NDArray[np.float64]
 
 EDGE = 2.0  # at G = 2 the average step gains nothing on its own batch
 TARGETS = (0.6, 1.0, 1.4)  # gauges to probe at: far enough below to be safe
-USABLE = (0.2, 1.8)  # outside, a probe says little about the way to the edge
+USABLE = (0.4, 1.8)  # below, curvature has not risen yet; above, the edge is too near
 PLAUSIBLE = (0.3, 1.0)  # of the exponent: 1 if the net finds no flatter ground at all
 TRIES = 12
+BLOCKS = 10  # of consecutive steps, drawn together: neighbors resemble each other
+LAW = 0.15  # of the log of the limit: how far the law itself was off, measured
 
 
 class StepSizeLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,11 +26,13 @@ class StepSizeLimit(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         value: Predicted limit of the learning rate; nan where too few probes were good.
-        interval: Bootstrap over what was measured; says nothing of the law's own error.
+        interval: Of 95 %: bootstrap over what was measured, widened by how far the law
+            itself was off on the trainings of `docs/step_size_limit.md`.
         rates: Learning rates that were probed and used, rising.
         gauges: The gauge at each.
         exponent: G ~ rate^exponent; below 1 because larger steps find flatter ground.
         reason: Why there is no value; empty if there is one.
+        steps: Training steps spent, over all probes.
     """
 
     value: float
@@ -39,69 +41,82 @@ class StepSizeLimit(msgspec.Struct, frozen=True, kw_only=True):
     gauges: tuple[float, ...]
     exponent: float
     reason: str = ""
+    steps: int = 0
 
 
 def step_size_limit(
-    recipe: Recipe,
+    training: Recipe | Training,
     *,
     steps: int = 2000,
     measured: int = 200,
+    seeds: int = 2,
     seed: int = 0,
     edge: float = EDGE,
     progress: Callable[[str], None] = lambda line: None,
 ) -> StepSizeLimit:
     """Predict the largest learning rate that this training survives.
 
-    Trains the recipe afresh at a few lower learning rates, found on the way, and
-    measures the gauge in the second half of each.
+    Trains afresh at a few lower learning rates, found on the way, and measures the
+    gauge in the second half of each. Where a probe has converged its gradient is
+    rounding noise; there the gauge is told from the top eigenvalue of the Hessian.
+    Plain networks are trained by the fused engine where Numba is installed.
 
     Args:
-        recipe: With any optimizer whose next update can be found. All its learning
-            rates are scaled together; the rates reported are the first group's.
-        steps: In each probe: until curvature has risen to where it stays.
+        training: A recipe, or a training, which is probed on copies from where it
+            stands and stays as it is. With any optimizer whose next update can be
+            found. All its learning rates are scaled together; the rates reported are
+            the first group's.
+        steps: In each probe: until curvature has risen to where it stays. A quarter of
+            the training that is meant is a good choice, up to 15,000.
         measured: Of those, how many are measured.
-        seed: Of the recipe.
+        seeds: Of a recipe, whose gauges are averaged.
+        seed: The first of them.
         edge: The gauge at the limit.
         progress: Given a line after each probe.
 
     Raises:
-        UsageError: If the recipe gives no Training, or its learning rate is not
-            positive.
+        UsageError: If the recipe gives no Training, its learning rate is not positive,
+            or a number is too small.
         Unmeasurable: If the gauge cannot be measured on it.
     """
-    start = float(build(recipe, seed).optimizer.param_groups[0].get("lr", math.nan))
+    for name, number, least in (
+        ("steps", steps, 2),
+        ("measured", measured, 1),
+        ("seeds", seeds, 1),
+    ):
+        if number < least:
+            raise UsageError(f"{name} is {number}, but must be at least {least}.")
+    from reluctant.lab import _step_size_probes as probes  # which need this module
+
+    if isinstance(training, Training):
+        given = training
+        recipe: Recipe = lambda seed: given.fork()  # noqa: E731
+        seeds = 1
+    else:
+        recipe = training
+    first = build(recipe, seed)
+    start = float(first.optimizer.param_groups[0].get("lr", math.nan))
     if not start > 0:
         raise UsageError(f"the recipe's learning rate is {start}; it must be positive.")
-
-    def probe(rate: float) -> Terms:
-        training = build(recipe, seed)
-        for group in training.optimizer.param_groups:
-            group["lr"] = group["lr"] * (rate / start)
-        rows: list[tuple[float, float]] = []
-
-        def look(loss: Tensor) -> None:
-            terms = step_terms(
-                loss,
-                training.model.parameters(),
-                training.optimizer,
-                buffers=training.model.buffers(),
-            )
-            rows.append((terms.gain, terms.curvature))
-
-        training.step(steps - steps // 2)
-        each = max(1, (steps // 2) // measured)
-        for _ in range(min(measured, steps // 2)):
-            training.step(1, look=look)
-            training.step(each - 1)
-        return np.array(rows).reshape(-1, 2)
-
-    return find_limit(probe, start=start, edge=edge, seed=seed, progress=progress)
+    make = probes.fused if probes.can_be_fused(first) else probes.in_torch
+    each = [make(recipe, s, steps, measured) for s in range(seed, seed + seeds)]
+    return find_limit(
+        each[0],
+        start=start,
+        again=each[1:],
+        steps=steps,
+        edge=edge,
+        seed=seed,
+        progress=progress,
+    )
 
 
 def find_limit(
     probe: Callable[[float], Terms],
     *,
     start: float,
+    again: Sequence[Callable[[float], Terms]] = (),
+    steps: int = 0,
     edge: float = EDGE,
     seed: int = 0,
     progress: Callable[[str], None] = lambda line: None,
@@ -111,14 +126,18 @@ def find_limit(
     Args:
         probe: Trains at a rate; gives gᵀu and uᵀHu of some steps, shape `(n, 2)`.
         start: Where to begin. A rate that turns out too large is divided by four.
+        again: The same from other seeds, asked only at the rates that proved good.
+        steps: That a probe takes.
         edge: The gauge at the limit.
         seed: Of the bootstrap.
         progress: Given a line after each probe.
     """
     good: dict[float, Terms] = {}
     rate, wanted = start, list(TARGETS)
-    for _ in range(TRIES):
+    probes = 0
+    while probes < TRIES:
         terms = probe(rate)
+        probes += 1
         value = _ratio(terms)
         progress(f"gauge {value:.2f} at learning rate {rate:.3g}")
         if not value <= USABLE[1]:  # also nan: nothing left to gain, or not finite
@@ -134,7 +153,15 @@ def find_limit(
         target = wanted.pop(0) if base > 0.05 else wanted[0]
         factor = (target / base) ** (1 / 0.85) if base > 0 else 10.0
         rate = nearest * min(10.0, factor)
-    return extrapolate(good, edge=edge, seed=seed)
+    for other in again if len(good) > 1 else ():
+        for at in good:
+            terms = other(at)
+            probes += 1
+            progress(f"gauge {_ratio(terms):.2f} at learning rate {at:.3g}, next seed")
+            if _ratio(terms) > 0:
+                good[at] = np.concatenate([good[at], terms])
+    found = extrapolate(good, edge=edge, seed=seed)
+    return msgspec.structs.replace(found, steps=probes * steps)
 
 
 def extrapolate(
@@ -149,7 +176,7 @@ def extrapolate(
     Args:
         probes: Learning rate to gᵀu and uᵀHu of some steps, shape `(n, 2)`.
         edge: The gauge at the limit.
-        resamples: Of the bootstrap over steps.
+        resamples: Of the bootstrap over blocks of steps.
         seed: Of the bootstrap.
 
     Example:
@@ -176,7 +203,8 @@ def extrapolate(
         _solve(rates, [_ratio(_resample(probes[r], random)) for r in rates], edge)[0]
         for _ in range(resamples)
     ]
-    low, high = np.nanquantile(again, [0.025, 0.975])
+    spread = math.hypot(float(np.nanstd(np.log(again))), LAW)
+    low, high = value * np.exp([-1.96 * spread, 1.96 * spread])
     return StepSizeLimit(
         value=value,
         interval=(float(low), float(high)),
@@ -203,5 +231,6 @@ def _ratio(terms: Terms) -> float:
 
 
 def _resample(terms: Terms, random: np.random.Generator) -> Terms:
-    rows: Terms = terms[random.integers(len(terms), size=len(terms))]
-    return rows
+    blocks = np.array_split(terms, max(1, min(BLOCKS, len(terms))))
+    drawn = random.integers(len(blocks), size=len(blocks))
+    return np.concatenate([blocks[i] for i in drawn])

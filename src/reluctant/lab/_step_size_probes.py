@@ -1,0 +1,113 @@
+"""Trainings below the limit of the learning rate, with their gauge measured."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from torch import Tensor
+
+from reluctant.lab._recipe import Recipe, Training, build
+from reluctant.lab._step_size_limit import EDGE, Terms
+from reluctant.lab.exams.top_eigenvalue import top_eigenvalue
+from reluctant.probes.step_gauge import step_terms
+
+CONVERGED = 0.01  # of the largest gain: below, little but flat directions is left
+BLOCKS = 20  # of a probe, whose gain is averaged to see that
+SAMPLES = 512  # the Hessian is averaged over, where batches are small
+UNKNOWN = 16  # batches, where their size is not known
+
+Probe = Callable[[float], Terms]
+
+
+def can_be_fused(training: Training) -> bool:
+    """Whether compiled code can do the same training, and is there."""
+    try:
+        from reluctant.lab._map_fused import unsupported
+    except ImportError:
+        return False
+    return unsupported(training) is None
+
+
+def in_torch(recipe: Recipe, seed: int, steps: int, measured: int) -> Probe:
+    """A probe that trains step by step."""
+
+    def probe(rate: float) -> Terms:
+        training = at_rate(build(recipe, seed), rate)
+        rows: list[tuple[float, float]] = []
+
+        def look(loss: Tensor) -> None:
+            terms = step_terms(
+                loss,
+                training.model.parameters(),
+                training.optimizer,
+                buffers=training.model.buffers(),
+            )
+            rows.append((terms.gain, terms.curvature))
+
+        each = max(1, steps // 2 // measured)
+        for _ in range(max(2, steps // each)):
+            training.step(1, look=look)
+            training.step(each - 1)
+        return settled(np.array(rows).reshape(-1, 2), training, rate)
+
+    return probe
+
+
+def fused(recipe: Recipe, seed: int, steps: int, measured: int) -> Probe:
+    """A probe that the fused engine trains; of a training that it can have."""
+    from reluctant.lab._map_fused import FusedEngine
+
+    engine = FusedEngine(recipe, steps={}, workers=1, seed=seed)
+    return engine.probe((), steps, measured)
+
+
+def settled(terms: Terms, training: Training, rate: float) -> Terms:
+    """The steps of a probe that tell of the limit: the second half, as a rule.
+
+    A training without noise converges on the way. Its gradient dies first where
+    curvature is largest, so what is left of it points where the ground is flat, and
+    ends as rounding noise. Then the gauge is that of the second half before it
+    converged, or what the Hessian's top eigenvector says in the end, where the gauge
+    is 2 at the limit of the optimizer: whichever is larger. Least squares are told by
+    the second; cross-entropy, whose Hessian dies with the gradient, by the first.
+
+    Args:
+        terms: Of steps all along the probe, shape `(n, 2)`.
+        training: As it ended.
+        rate: Of its first group.
+    """
+    late = terms[len(terms) // 2 :]
+    if len(terms) < 2 or not np.isfinite(terms).all():
+        return late if np.isfinite(late).all() else np.zeros((0, 2))
+    blocks = np.array_split(np.arange(len(terms)), min(BLOCKS, len(terms)))
+    gains = np.array([terms[rows, 0].mean() for rows in blocks])
+    alive = np.flatnonzero(gains >= CONVERGED * gains.max())
+    if alive[-1] == len(blocks) - 1:
+        return late
+    end = int(blocks[alive[-1]][-1]) + 1
+    before: Terms = terms[end // 2 : end]
+    gauge = before[:, 1].sum() / before[:, 0].sum()
+    limit = top_eigenvalue(training, batches=_batches(training)).limit
+    if limit > 0 and math.isfinite(limit) and not gauge > EDGE * rate / limit:
+        return np.array([[1.0, EDGE * rate / limit]])
+    return before
+
+
+def at_rate(training: Training, rate: float) -> Training:
+    """The training, all its learning rates scaled so that the first is this."""
+    groups = training.optimizer.param_groups
+    start = float(groups[0]["lr"])
+    for group in groups:
+        group["lr"] = group["lr"] * (rate / start)
+    return training
+
+
+def _batches(training: Training) -> int:
+    """How many make up the data, or enough of it."""
+    try:
+        length = len(training.batches)  # type: ignore[arg-type]
+        with training.own_randomness():
+            size = len(training.fork().next_batch()[1])
+    except TypeError:
+        return UNKNOWN
+    return max(1, min(length, -(-SAMPLES // size)))
