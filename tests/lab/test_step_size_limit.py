@@ -82,7 +82,7 @@ def test_quadratic_has_the_limit_of_the_textbook():
     assert limit.exponent == pytest.approx(1.0)
 
 
-def noise_free(batch_size: int, momentum: float = 0.0, bias: float = 0.0):
+def noise_free(batch_size: int, momentum: float = 0.0):
     """Least squares with an exact solution, curvatures 1 and 25 (by symmetric inputs).
 
     The gradient along the sharp direction dies first, what is left is flat.
@@ -135,6 +135,13 @@ def test_takes_a_training_and_leaves_it_as_it_is():
     assert training.steps == 3
     for was, now in zip(before, training.model.parameters(), strict=True):
         assert torch.equal(was, now)
+
+
+def test_does_not_guess_far_beyond_what_was_probed():
+    probes = {rate: np.array([[1.0, 0.5 * rate**0.3]] * 5) for rate in (0.5, 1.0)}
+    limit = extrapolate(probes)
+    assert math.isnan(limit.value)
+    assert "rises too slowly" in limit.reason
 
 
 @pytest.mark.parametrize("name", ["steps", "measured", "seeds"])

@@ -179,7 +179,8 @@ class FusedEngine:
             terms = np.stack([run.gauges.descent, run.gauges.curvature], axis=1)
             ended = build_at(self._recipe, setting, None, at)
             fill(ended, run.parameters)
-            return settled(terms, ended, rate)
+            fresh = build_at(self._recipe, setting, None, at)
+            return settled(terms, ended, fresh, rate)
 
         return probe
 

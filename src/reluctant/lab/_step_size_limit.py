@@ -18,6 +18,7 @@ USABLE = (0.4, 1.8)  # below, curvature has not risen yet; above, the edge is to
 PLAUSIBLE = (0.3, 1.0)  # of the exponent: 1 if the net finds no flatter ground at all
 TRIES = 12
 BLOCKS = 10  # of consecutive steps, drawn together: neighbors resemble each other
+FARTHEST = 3.0  # times the highest rate probed: beyond, the law is a guess
 LAW = 0.15  # of the log of the limit: how far the law itself was off, measured
 
 
@@ -198,6 +199,19 @@ def extrapolate(
             reason=reason,
         )
     value, exponent = _solve(rates, gauges, edge)
+    if value > FARTHEST * rates[-1]:
+        reason = (
+            f"the gauge reached {max(gauges):.2g} at learning rate {rates[-1]:.3g} and "
+            f"rises too slowly: {edge:g} would be {value / rates[-1]:.2g} times as far"
+        )
+        return StepSizeLimit(
+            value=math.nan,
+            interval=(math.nan, math.nan),
+            rates=rates,
+            gauges=gauges,
+            exponent=exponent,
+            reason=reason,
+        )
     random = np.random.default_rng(seed)
     again = [
         _solve(rates, [_ratio(_resample(probes[r], random)) for r in rates], edge)[0]

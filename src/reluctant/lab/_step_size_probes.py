@@ -1,6 +1,5 @@
 """Trainings below the limit of the learning rate, with their gauge measured."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +11,7 @@ from reluctant.lab.exams.top_eigenvalue import top_eigenvalue
 from reluctant.probes.step_gauge import step_terms
 
 CONVERGED = 0.01  # of the largest gain: below, little but flat directions is left
+FLATTER = 10.0  # times the limit at the start: the Hessian has died
 BLOCKS = 20  # of a probe, whose gain is averaged to see that
 SAMPLES = 512  # the Hessian is averaged over, where batches are small
 UNKNOWN = 16  # batches, where their size is not known
@@ -48,7 +48,8 @@ def in_torch(recipe: Recipe, seed: int, steps: int, measured: int) -> Probe:
         for _ in range(max(2, steps // each)):
             training.step(1, look=look)
             training.step(each - 1)
-        return settled(np.array(rows).reshape(-1, 2), training, rate)
+        terms = np.array(rows).reshape(-1, 2)
+        return settled(terms, training, build(recipe, seed), rate)
 
     return probe
 
@@ -61,19 +62,20 @@ def fused(recipe: Recipe, seed: int, steps: int, measured: int) -> Probe:
     return engine.probe((), steps, measured)
 
 
-def settled(terms: Terms, training: Training, rate: float) -> Terms:
+def settled(terms: Terms, training: Training, fresh: Training, rate: float) -> Terms:
     """The steps of a probe that tell of the limit: the second half, as a rule.
 
     A training without noise converges on the way. Its gradient dies first where
     curvature is largest, so what is left of it points where the ground is flat, and
-    ends as rounding noise. Then the gauge is that of the second half before it
-    converged, or what the Hessian's top eigenvector says in the end, where the gauge
-    is 2 at the limit of the optimizer: whichever is larger. Least squares are told by
-    the second; cross-entropy, whose Hessian dies with the gradient, by the first.
+    ends as rounding noise. Then the Hessian's top eigenvector tells, along which the
+    gauge is 2 at the limit of the optimizer. Where the Hessian has died with the
+    gradient, as that of cross-entropy does, the second half of the steps before
+    convergence tells.
 
     Args:
         terms: Of steps all along the probe, shape `(n, 2)`.
         training: As it ended.
+        fresh: As it began.
         rate: Of its first group.
     """
     late = terms[len(terms) // 2 :]
@@ -85,11 +87,12 @@ def settled(terms: Terms, training: Training, rate: float) -> Terms:
     if alive[-1] == len(blocks) - 1:
         return late
     end = int(blocks[alive[-1]][-1]) + 1
+    first, last = (
+        top_eigenvalue(t, batches=_batches(t)).limit for t in (fresh, training)
+    )
+    if 0 < last < FLATTER * first:
+        return np.array([[1.0, EDGE * rate / last]])
     before: Terms = terms[end // 2 : end]
-    gauge = before[:, 1].sum() / before[:, 0].sum()
-    limit = top_eigenvalue(training, batches=_batches(training)).limit
-    if limit > 0 and math.isfinite(limit) and not gauge > EDGE * rate / limit:
-        return np.array([[1.0, EDGE * rate / limit]])
     return before
 
 
