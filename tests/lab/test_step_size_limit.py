@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
 
 from reluctant.lab import Training
 from reluctant.lab._step_size_limit import (
@@ -15,6 +16,7 @@ from reluctant.lab._step_size_limit import (
     find_limit,
     step_size_limit,
 )
+from reluctant.lab._step_size_probes import can_be_fused
 from reluctant.records import UsageError
 
 torch.set_num_threads(1)
@@ -106,24 +108,20 @@ def test_without_noise_the_sharpest_direction_counts(momentum):
     assert limit.value == pytest.approx(2 * (1 + momentum) / 25, rel=0.02)
 
 
-def test_fused_engine_tells_the_same_as_torch():
+def test_fused_engine_tells_the_limit_of_the_textbook():
     pytest.importorskip("numba")
 
-    def recipe(seed: int, *, fuse: bool = True) -> Training:
-        model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
-        numbers = torch.Generator().manual_seed(1)
-        x = torch.randn(64, 3, generator=numbers)
-        y = torch.randn(64, 1, generator=numbers)
-        batches = [(x, y)]
-        loss = nn.MSELoss() if fuse else lambda a, b: F.mse_loss(a, b)
-        sgd = torch.optim.SGD(model.parameters(), lr=0.1)
-        return Training(model, loss, sgd, batches)
+    def recipe(seed: int) -> Training:
+        model = nn.Sequential(nn.Linear(2, 1, bias=False))
+        x = torch.tensor([[5.0, 1.0], [-5.0, 1.0], [5.0, -1.0], [-5.0, -1.0]])
+        data = TensorDataset(x, x @ torch.tensor([[0.7], [-0.4]]))
+        sgd = torch.optim.SGD(model.parameters(), lr=1e-3)
+        return Training(model, nn.MSELoss(), sgd, DataLoader(data, batch_size=4))
 
-    one = step_size_limit(recipe, steps=60, measured=10)
-    two = step_size_limit(lambda seed: recipe(seed, fuse=False), steps=60, measured=10)
-    assert one.rates == pytest.approx(two.rates, rel=0.02)
-    assert one.value == pytest.approx(two.value, rel=0.02)
-    assert one.steps == two.steps > 0
+    assert can_be_fused(recipe(0))
+    limit = step_size_limit(recipe, steps=400, measured=20)
+    assert limit.value == pytest.approx(2 / 50, rel=0.02)  # twice the Hessian of above
+    assert limit.steps > 0
 
 
 def test_takes_a_training_and_leaves_it_as_it_is():
@@ -141,7 +139,7 @@ def test_does_not_guess_far_beyond_what_was_probed():
     probes = {rate: np.array([[1.0, 0.5 * rate**0.3]] * 5) for rate in (0.5, 1.0)}
     limit = extrapolate(probes)
     assert math.isnan(limit.value)
-    assert "rises too slowly" in limit.reason
+    assert "too far to extrapolate" in limit.reason
 
 
 @pytest.mark.parametrize("name", ["steps", "measured", "seeds"])

@@ -18,7 +18,7 @@ USABLE = (0.4, 1.8)  # below, curvature has not risen yet; above, the edge is to
 PLAUSIBLE = (0.3, 1.0)  # of the exponent: 1 if the net finds no flatter ground at all
 TRIES = 12
 BLOCKS = 10  # of consecutive steps, drawn together: neighbors resemble each other
-FARTHEST = 3.0  # times the highest rate probed: beyond, the law is a guess
+REACHED = 0.4  # of the edge, by some probe: from less, the law is a guess
 LAW = 0.15  # of the log of the limit: how far the law itself was off, measured
 
 
@@ -199,10 +199,10 @@ def extrapolate(
             reason=reason,
         )
     value, exponent = _solve(rates, gauges, edge)
-    if value > FARTHEST * rates[-1]:
+    if max(gauges) < REACHED * edge:
         reason = (
             f"the gauge reached {max(gauges):.2g} at learning rate {rates[-1]:.3g} and "
-            f"rises too slowly: {edge:g} would be {value / rates[-1]:.2g} times as far"
+            f"was not seen nearer to {edge:g}: too far to extrapolate"
         )
         return StepSizeLimit(
             value=math.nan,
