@@ -19,6 +19,7 @@ from reluctant.probes.head_outputs import HeadOutputs
 from reluctant.probes.inputs import Inputs
 from reluctant.probes.preact_scale import PreactScale
 from reluctant.probes.saturation import Saturation
+from reluctant.probes.unit_weights import UnitWeights
 from reluctant.probes.update_size import UpdateSize
 
 __all__ = [
@@ -48,5 +49,6 @@ PROBES: tuple[type[Probe], ...] = (
     Inputs,
     PreactScale,
     Saturation,
+    UnitWeights,
     UpdateSize,
 )

@@ -33,6 +33,13 @@ CENSUS_SAMPLES = Quantity(
 CENSUS_WHOLE = Quantity(
     "census_whole", "1", "run", "1 if the census went over all of the data, else 0"
 )
+COPIED_UNITS = Quantity(
+    "copied_units",
+    "1",
+    "layer",
+    "units whose incoming weights and bias are those of an earlier unit, up to a "
+    "positive scale",
+)
 DATA_BATCHES = Quantity(
     "data_batches", "1", "run", "batches of one epoch; those seen where it is longer"
 )
@@ -71,6 +78,9 @@ GRAD_RMS = Quantity(
     "param",
     "sqrt(mean(g²)) over a parameter's entries, as the optimizer saw it",
 )
+INCOMING_NORM = Quantity(
+    "incoming_norm", "param", "unit", "‖(w, b)‖ of each unit: its weights and its bias"
+)
 INPUT_MAX = Quantity(
     "input_max", "1", "run", "largest entry of the model's first input"
 )
@@ -107,6 +117,12 @@ MODEL_TRAINING = Quantity(
     "1",
     "run",
     "share of dropout and batch-norm modules in training mode in a sampled step",
+)
+OUTGOING_NORM = Quantity(
+    "outgoing_norm",
+    "param",
+    "unit",
+    "norm of what the layer sends on of each unit of the layer below: its columns",
 )
 OUTPUT_MAX = Quantity(
     "output_max", "1", "run", "largest entry of the tensor that the loss received"

@@ -27,7 +27,7 @@ class SplitMergedUnits(Remedy):
       multilayer perceptrons.
     """
 
-    treats = ()
+    treats = ("UNT301",)
     may_treat = ("*",)
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

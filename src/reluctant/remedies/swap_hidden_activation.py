@@ -34,7 +34,7 @@ class SwapHiddenActivation(Remedy):
     - [He2015] Delving deep into rectifiers.
     """
 
-    treats = ("GRD101",)
+    treats = ("GRD101", "UNT401")
     may_treat = ("*",)
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

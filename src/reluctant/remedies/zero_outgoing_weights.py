@@ -30,7 +30,7 @@ class ZeroOutgoingWeights(Remedy):
       sword.
     """
 
-    treats = ()
+    treats = ("INI401",)
     may_treat = ("*",)
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

@@ -23,6 +23,7 @@ from reluctant.rules.head.unreachable_target import UnreachableTarget
 from reluctant.rules.head.wrong_loss_for_targets import WrongLossForTargets
 from reluctant.rules.initial_state.scale_too_large import ScaleTooLarge
 from reluctant.rules.initial_state.scale_too_small import ScaleTooSmall
+from reluctant.rules.initial_state.sign_frozen_unit import SignFrozenUnit
 from reluctant.rules.initial_state.symmetric_init import SymmetricInit
 from reluctant.rules.loop.frozen_parameter import FrozenParameter
 from reluctant.rules.loop.gradients_not_zeroed import GradientsNotZeroed
@@ -41,6 +42,8 @@ from reluctant.rules.step_size.step_too_small import StepTooSmall
 from reluctant.rules.units.dead_layer import DeadLayer
 from reluctant.rules.units.dead_output_unit import DeadOutputUnit
 from reluctant.rules.units.dead_unit import DeadUnit
+from reluctant.rules.units.merged_units import MergedUnits
+from reluctant.rules.units.saturated_unit import SaturatedUnit
 
 __all__ = ["CAUSES", "RULES", "Blind", "Rule"]
 
@@ -67,6 +70,7 @@ RULES: tuple[type[Rule], ...] = (
     ScaleTooSmall,  # INI101
     ScaleTooLarge,  # INI102
     SymmetricInit,  # INI301
+    SignFrozenUnit,  # INI401
     GradientsNotZeroed,  # LOP101
     ParameterNotInOptimizer,  # LOP201
     FrozenParameter,  # LOP202
@@ -84,4 +88,6 @@ RULES: tuple[type[Rule], ...] = (
     DeadUnit,  # UNT101
     DeadLayer,  # UNT102
     DeadOutputUnit,  # UNT201
+    MergedUnits,  # UNT301
+    SaturatedUnit,  # UNT401
 )

@@ -7,9 +7,9 @@ nothing and is explained by nothing.
 
 _LOST_UNITS = ("UNT101", "UNT102", "UNT201")
 # what too long a step brings about, whatever made it too long
-_THROWN = (*_LOST_UNITS, "STP201", "GRD102", "NUM101", "HED101")
+_THROWN = (*_LOST_UNITS, "UNT401", "STP201", "GRD102", "NUM101", "HED101")
 # what a network shows that is never told anything it could learn from
-_UNTAUGHT = (*_LOST_UNITS, "GRD101", "STP301", "HED101")
+_UNTAUGHT = (*_LOST_UNITS, "UNT401", "GRD101", "STP301", "HED101")
 
 CAUSES: dict[str, tuple[str, ...]] = {
     # A start that is too small starves the layers: late units see only their biases and
@@ -19,6 +19,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # ordinary step is too long; bounded units start flat, which stops the gradient.
     "INI102": (
         *_LOST_UNITS,
+        "UNT401",
         "STP101",
         "STP201",
         "GRD101",
@@ -27,7 +28,12 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "HED101",
     ),
     # Copies of one unit are silent together, or pass nothing back.
-    "INI301": (*_UNTAUGHT, "INI101"),
+    "INI301": (*_UNTAUGHT, "INI101", "UNT301"),
+    # A unit of the wrong sign dies, and leaves a narrow layer too narrow.
+    "INI401": (*_LOST_UNITS, "HED101"),
+    # A layer of copies is as narrow; one at its flat ends passes nothing back.
+    "UNT301": ("HED101",),
+    "UNT401": ("GRD101", "STP301", "HED101"),
     # Large or uneven inputs make the curvature large, tiny ones starve the first layer;
     # a step that fits others is then too long, or too short.
     "DAT101": ("STP101", "INI101", "GRD101", "STP301", *_THROWN),
@@ -71,7 +77,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "LOP201": ("HED101", "LOP101"),
     # A step that is too long throws units out of the range of the data, or the loss up;
     # from larger weights come larger gradients.
-    "STP101": (*_LOST_UNITS, "STP201", "GRD102", "NUM101", "HED101"),
+    "STP101": _THROWN,
     # What diverges ends in inf; on the way it silences units and inflates gradients.
     "STP201": (*_LOST_UNITS, "GRD102", "NUM101", "HED101"),
     # One exploded gradient is one step that is too long, whatever the learning rate.
