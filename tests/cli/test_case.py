@@ -57,14 +57,14 @@ def test_the_story_goes_to_stdout_progress_to_stderr(
     assert done.out.startswith("a-case: what it is\n\nIt fails.\n\nword word")
     assert all(len(line) <= 100 for line in done.out.splitlines())
     assert done.err == "training\n"
-    assert asked == {"data": None, "quick": False, "seed": 0}
+    assert asked == {"data": None, "quick": False, "seed": 0, "treat": False}
 
 
 def test_options_are_passed_on(
     reluctant: Call, asked: dict[str, Any], tmp_path: Path
 ) -> None:
     reluctant("case", "a-case", "--quick", "--seed", 3, "--data", tmp_path)
-    assert asked == {"data": tmp_path, "quick": True, "seed": 3}
+    assert asked == {"data": tmp_path, "quick": True, "seed": 3, "treat": False}
 
 
 def test_numbers_as_json(reluctant: Call, asked: dict[str, Any]) -> None:

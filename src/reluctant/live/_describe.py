@@ -111,16 +111,16 @@ def _parameter(
         group=group,
         rms=float(wide.square().mean().sqrt()) if wide is not None else 0.0,
         std=float(wide.std(unbiased=False)) if wide is not None else 0.0,
-        rows_apart=_apart(wide, 0) if wide is not None else float("nan"),
-        columns_apart=_apart(wide, 1) if wide is not None else float("nan"),
+        rows_apart=_apart(wide, 0) if wide is not None else None,
+        columns_apart=_apart(wide, 1) if wide is not None else None,
         aliases=aliases,
     )
 
 
-def _apart(weight: Tensor, axis: int) -> float:
-    """RMS distance of the slices along an axis from their mean; nan of a vector."""
+def _apart(weight: Tensor, axis: int) -> float | None:
+    """RMS distance of the slices along an axis from their mean; None of a vector."""
     if weight.ndim < 2:
-        return float("nan")
+        return None
     distance = weight - weight.mean(axis, keepdim=True)
     return float(distance.square().mean().sqrt())
 

@@ -31,7 +31,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
         rms: Root mean square of its entries when it was first seen.
         std: Standard deviation of its entries when it was first seen.
         rows_apart: RMS distance of its rows (units of the layer) from their mean; 0
-            where all are alike, nan where it has no rows.
+            where all are alike, None where it has no rows.
         columns_apart: The same of its columns, what each unit of the layer below sends.
         aliases: Further names of the same tensor (tied weights).
     """
@@ -43,8 +43,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     group: int | None = 0
     rms: float = 0.0
     std: float = 0.0
-    rows_apart: float = float("nan")
-    columns_apart: float = float("nan")
+    rows_apart: float | None = None
+    columns_apart: float | None = None
     aliases: tuple[str, ...] = ()
 
 

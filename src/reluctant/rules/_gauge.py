@@ -38,16 +38,18 @@ def pairs(trace: Trace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return steps[keep], a[keep], b[keep]
 
 
-def first_gauge(trace: Trace) -> float:
-    """The least of the first three samples: the gauge before anything has exploded.
+def first_gauges(trace: Trace) -> tuple[float, float]:
+    """The least and the largest of the first three samples; nan where none was taken.
 
-    nan where none was taken.
+    The least is the gauge before anything has exploded, or after all has died.
     """
     _, gain, curvature = pairs(trace)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.abs(curvature[:3]) / np.abs(gain[:3])
     ratios = ratios[np.isfinite(ratios)]
-    return float(ratios.min()) if ratios.size else float("nan")
+    if not ratios.size:
+        return float("nan"), float("nan")
+    return float(ratios.min()), float(ratios.max())
 
 
 def gauge_at(

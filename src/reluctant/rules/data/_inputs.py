@@ -10,7 +10,7 @@ from reluctant.records import Trace
 from reluctant.records.quantities import INPUT_MEAN, INPUT_SQUARE
 from reluctant.rules._base import Blind
 from reluctant.rules._constant import skill
-from reluctant.rules._gauge import first_gauge
+from reluctant.rules._gauge import first_gauges
 from reluctant.rules._harm import harms
 from reluctant.rules._loss import sound
 
@@ -58,12 +58,15 @@ class Trouble(NamedTuple):
     Attributes:
         text: A clause.
         step: Since when.
-        gauge: The step gauge at the start; nan if unknown or no harm came of a step.
+        gauge: The step gauge at the start, the least of three; nan if unknown or no
+            harm came of a step.
+        largest: The largest of the three.
     """
 
     text: str
     step: int
     gauge: float
+    largest: float
 
 
 def trouble(trace: Trace, *, level: float, min_steps: int) -> Trouble | None:
@@ -76,10 +79,10 @@ def trouble(trace: Trace, *, level: float, min_steps: int) -> Trouble | None:
     """
     found = harms(trace, level=level)
     if found:
-        return Trouble(found[0].text, found[0].step, first_gauge(trace))
+        return Trouble(found[0].text, found[0].step, *first_gauges(trace))
     learnt = skill(sound(trace))
     if learnt.is_exact and learnt.is_none(level) and trace.last_step + 1 >= min_steps:
         steps = trace.last_step + 1
         text = f"nothing is learnt in {steps} steps (skill {learnt.value:.3f})"
-        return Trouble(text, 0, math.nan)
+        return Trouble(text, 0, math.nan, math.nan)
     return None

@@ -45,6 +45,8 @@ class SkewedInput(Rule):
       features differ among themselves, and stay small.
     - `few`: Share of features that may be as large; if more are, none sticks out, and
       DAT101 says so.
+    - `past`: Where a step was too long, the gauge at the start from which on it is the
+      inputs' fault: below that, a tenth of the learning rate would do.
     - `skill`: Below this the network has learnt little.
     - `min_steps`: How many steps it is given for that.
 
@@ -55,6 +57,7 @@ class SkewedInput(Rule):
     ratio: float = 30.0
     large: float = 10.0
     few: float = 0.25
+    past: float = 20.0
     skill: float = 0.3
     min_steps: int = 100
 
@@ -85,6 +88,8 @@ class SkewedInput(Rule):
         )
         if found is None and not is_slow:
             return
+        if found and found.largest < self.past:
+            return  # a somewhat shorter step is all that is needed: STP101
         text = (
             found.text if found else f"skill {learnt.value:.2f} (limit {self.skill:g})"
         )

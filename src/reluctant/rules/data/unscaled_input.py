@@ -49,6 +49,8 @@ class UnscaledInput(Rule):
     - `large`: Root mean square from which on inputs count as large. Standardized ones
       have 1; habits such as features of some tens are borne by most networks.
     - `small`: From which on they count as small.
+    - `past`: Where a step was too long, the gauge at the start from which on it is the
+      inputs' fault: below that, a tenth of the learning rate would do.
     - `skill`: What counts as having learnt something.
     - `min_steps`: How many steps a network is given to learn something.
 
@@ -58,6 +60,7 @@ class UnscaledInput(Rule):
 
     large: float = 10.0
     small: float = 0.01
+    past: float = 20.0
     skill: float = 0.02
     min_steps: int = 100
 
@@ -77,8 +80,11 @@ class UnscaledInput(Rule):
             return
         power = 1 if is_adaptive(trace) else 2
         after = found.gauge / scale**power
-        if scale >= self.large and np.isfinite(after) and after >= 2:
-            return  # the step would be too long on any inputs
+        if scale >= self.large and np.isfinite(after):
+            if after >= 2:
+                return  # the step would be too long on any inputs
+            if found.largest < self.past:
+                return  # a somewhat shorter step is all that is needed: STP101
         tells = (
             f"; the gauge at the start would be {after:.2g}"
             if np.isfinite(after)

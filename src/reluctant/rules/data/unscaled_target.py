@@ -45,6 +45,8 @@ class UnscaledTarget(Rule):
     ## Options
     - `large`: Root mean square from which on targets count as large: thirty times what
       a network starts with.
+    - `limit`: Of the step gauge at the start; past it the step of a linear model is to
+      blame, whose curvature does not depend on the targets.
     - `skill`: What counts as having learnt something.
     - `min_steps`: How many steps it is given for that.
 
@@ -53,6 +55,7 @@ class UnscaledTarget(Rule):
     """
 
     large: float = 30.0
+    limit: float = 2.0
     skill: float = 0.02
     min_steps: int = 100
 
@@ -76,6 +79,8 @@ class UnscaledTarget(Rule):
         found = trouble(trace, level=self.skill, min_steps=self.min_steps)
         if found is None:
             return
+        if found.gauge >= self.limit and len(trace.setup.layers) == 1:
+            return  # too long on any targets: a linear model's curvature has none
         got = _rms(trace, OUTPUT_SQUARE.name, late=True)
         if is_adaptive(trace) and got > 0.7 * scale:
             return  # it has got there; something else is wrong

@@ -64,7 +64,8 @@ class DoubleSoftmax(Rule):
         errors = trace.series(OUTPUT_SUM_ERROR).values
         errors = errors[np.isfinite(errors)]
         off = float(errors.max()) if errors.size else np.inf
-        by_graph = seen.loss.head == "softmax"
+        is_simplex = off <= self.sum_error or not errors.size
+        by_graph = seen.loss.head == "softmax" and is_simplex
         by_number = seen.low >= 0 and off <= self.sum_error
         if not (by_graph or (by_number and seen.loss.head in ("", "softmax"))):
             return

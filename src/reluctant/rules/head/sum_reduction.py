@@ -12,7 +12,7 @@ from reluctant.records.quantities import (
     STEP_GAIN,
 )
 from reluctant.rules._base import Blind, Rule
-from reluctant.rules._gauge import first_gauge, gauge_at
+from reluctant.rules._gauge import first_gauges, gauge_at
 from reluctant.rules._harm import harms
 from reluctant.rules._optimizers import is_adaptive
 
@@ -71,7 +71,7 @@ class SumReduction(Rule):
         found = harms(trace, level=self.skill)
         if not found:
             return
-        gauge, harm = first_gauge(trace), found[0]
+        gauge, harm = first_gauges(trace)[0], found[0]
         if not isfinite(gauge):
             raise Blind("no sample of the gauge is finite")
         mean = gauge / setup.batch_size

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
+from reluctant.records import Confidence, Evidence, Finding, Parameter, Severity, Trace
 from reluctant.records.quantities import FIRING_RATE, LOSS
 from reluctant.rules._base import Blind, Rule
 
@@ -71,9 +71,9 @@ class SymmetricInit(Rule):
         for i, (layer, weight) in enumerate(chain):
             if layer.is_head or weight.shape[0] < 2 or i + 1 == len(chain):
                 continue
-            is_alike = weight.rows_apart <= self.apart * weight.rms
             below = chain[i + 1][1]
-            goes_alike = below.columns_apart <= self.apart * below.rms
+            is_alike = self._is_near(weight.rows_apart, weight)
+            goes_alike = self._is_near(below.columns_apart, below)
             firing = trace.units(FIRING_RATE, layer.site).values[:1]
             is_silent = firing.size > 0 and not (firing > 0).any()
             is_zero = weight.rms == 0 and is_silent
@@ -86,7 +86,7 @@ class SymmetricInit(Rule):
         what = "zero" if weight.rms == 0 else "the same"
         yield self.finding(
             f"all {weight.shape[0]} units of {layer.site} start with weights that are "
-            f"{what} (distance from their mean {weight.rows_apart:.1g}, limit "
+            f"{what} (distance from their mean {weight.rows_apart or 0:.1g}, limit "
             f"{self.apart:g} of the RMS {weight.rms:.2g}), and remain copies of one "
             f"unit{others}",
             evidence=tuple(
@@ -94,7 +94,7 @@ class SymmetricInit(Rule):
                     quantity="rows_apart",
                     site=layer.site,
                     step=0,
-                    value=weight.rows_apart,
+                    value=weight.rows_apart or 0.0,
                     limit=self.apart * weight.rms,
                     note=f"shape {weight.shape}",
                 )
@@ -103,3 +103,6 @@ class SymmetricInit(Rule):
             since_step=0,
             confidence=Confidence.HIGH,
         )
+
+    def _is_near(self, apart: float | None, weight: Parameter) -> bool:
+        return apart is not None and apart <= self.apart * weight.rms

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import MODEL_TRAINING
+from reluctant.records.quantities import LOSS, MODEL_TRAINING
 from reluctant.rules._base import Blind, Rule
 
 
@@ -51,7 +51,7 @@ class WrongMode(Rule):
     code = "LOP301"
     severity = Severity.WARNING
     since = "0.1.0"
-    needs = ()
+    needs = (LOSS,)
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """Yield one finding if the last sampled steps ran in evaluation mode."""
