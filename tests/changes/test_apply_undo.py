@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from changes.patients import NETS, OPTIMIZERS, Residual, bits, kill, patient, train
-from reluctant.changes import Context, DoesNotFit, Plain, apply
+from reluctant.changes import Context, DoesNotFit, NothingToDo, Plain, apply
 from reluctant.records import (
     AddDropout,
     AddParameters,
@@ -128,8 +128,6 @@ def test_the_list_of_changes_is_covered() -> None:
         (AddParameters(("nothing",)), "no parameter 'nothing'"),
         (ReviveUnits({"0": (99,)}), "has 8 units"),
         (ReviveUnits({"4": (0,)}), "are outputs"),
-        (SplitUnits(), "no two hidden units"),
-        (ReviveOutputs(), "no output behind a rectifier"),
         (StandardizeTarget(), "floating-point"),
         (SwapLoss("nll", "mean"), ""),
     ],
@@ -145,6 +143,19 @@ def test_what_does_not_fit_is_refused_with_a_reason(
         with pytest.raises(DoesNotFit, match=reason):
             apply([ScaleLearningRate(0.1), change], sick, context)
     assert bits(sick) == before
+
+
+@pytest.mark.parametrize("change", [SplitUnits(), ReviveOutputs()])
+def test_a_change_that_finds_nothing_is_left_out_unless_it_is_alone(
+    change: Change,
+) -> None:
+    sick, context = patient("mlp", "adam")
+    before = bits(sick)
+    with pytest.raises(NothingToDo, match=r"no two hidden|no output behind"):
+        apply([change], sick, context)
+    assert bits(sick) == before
+    done = apply([change, ScaleLearningRate(0.1)], sick, context)
+    assert done.changes == (ScaleLearningRate(0.1),)
 
 
 def test_a_living_unit_is_not_revived() -> None:

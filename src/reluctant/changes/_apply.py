@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from reluctant.changes import _draw, _rates, _scale, _standardize, _swap, _units, _width
-from reluctant.changes._patient import Context, DoesNotFit, Patient
+from reluctant.changes._patient import Context, DoesNotFit, NothingToDo, Patient
 from reluctant.changes._see import largest_change, outputs_on
 from reluctant.changes._snapshot import Snapshot
 from reluctant.records import (
@@ -88,6 +88,9 @@ def apply(
 ) -> Applied:
     """Make changes to a model and an optimizer in place, all or none.
 
+    A change that finds nothing to do, such as to revive units where all live, is left
+    out, unless all do.
+
     Parameters stay the objects that they are wherever their shape stays. Gradients of
     the last backward pass go: they belong to what was there before.
 
@@ -102,9 +105,15 @@ def apply(
     context = context or Context()
     snapshot = Snapshot(patient)
     made: list[Change] = []
+    nothing: NothingToDo | None = None
     try:
         for change in changes:
-            made.append(_make(change, patient, context))
+            try:
+                made.append(_make(change, patient, context))
+            except NothingToDo as reason:
+                nothing = reason
+        if nothing is not None and not made:
+            raise nothing
     except BaseException:
         snapshot.restore()
         raise

@@ -195,10 +195,9 @@ class _Run:
         """Make changes to it."""
         if changes:
             context = context_of(self.training, steps=steps, seed=self.seed)
-            for change in changes:
-                # at this seed; an arm that finds nothing anywhere was refused before
-                with contextlib.suppress(NothingToDo):
-                    self.made += apply([change], self.training, context).changes
+            # at this seed; an arm that finds nothing anywhere was refused before
+            with contextlib.suppress(NothingToDo):
+                self.made += apply(changes, self.training, context).changes
 
     def done(self, steps: int) -> Done:
         """Score it."""

@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from reluctant.records import EditSource, Finding, Prescription, SwapActivation, Trace
+from reluctant.records import (
+    EditSource,
+    Finding,
+    Prescription,
+    ReviveUnits,
+    SwapActivation,
+    Trace,
+)
 from reluctant.remedies._base import Remedy
 
 
@@ -21,28 +28,34 @@ class SwapHeadActivation(Remedy):
 
     ## What it changes
     The activation of the layers that the loss reads. Outputs that are dead already
-    start from where they are, and wake.
+    start from where they are, and wake; hidden units that died with them are revived.
 
     ## References
     - [Lu2019] Dying ReLU and initialization: theory and numerical examples.
     """
 
     treats = ("HED201", "HED202", "HED301", "HED302", "UNT201")
+    may_treat = ("UNT101", "HED101")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
-        """Make the dead heads linear."""
-        if finding.code != "UNT201":
+        """Make the dead heads linear, or all that are rectified."""
+        if finding.code.startswith("HED") and finding.code in self.treats:
             return self._unbound(finding, trace)
-        if not finding.sites:
+        heads = [x for x in trace.setup.layers if x.is_head]
+        sites = tuple(x.site for x in heads if x.activation == "relu")
+        count = "some"
+        if finding.code == "UNT201":
+            sites = finding.sites
+            count = str(sum(len(units) for units in finding.units.values()))
+        if not sites:
             return None
-        dead = sum(len(units) for units in finding.units.values())
-        site = finding.sites[0]
+        site = sites[0]
         return Prescription(
             remedy=self.name(),
             cures=finding.code,
-            changes=(SwapActivation(finding.sites, "linear"),),
+            changes=(SwapActivation(sites, "linear"), ReviveUnits()),
             trust="invasive",
-            because=f"{dead} outputs behind a rectifier have no gradient",
+            because=f"{count} outputs behind a rectifier have no gradient",
             patch=f"return {site or 'output'}(x)  # without relu",
         )
 
