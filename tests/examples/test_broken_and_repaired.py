@@ -16,7 +16,7 @@ EXPECTED = {
     "layer_left_out": {"parameter-not-in-optimizer"},
     "lr_times_100": {"step-past-limit", "divergence"},
     "missing_zero_grad": {"gradients-not-zeroed"},
-    "nan_in_input": {"nonfinite-loss"},
+    "nan_in_input": {"nonfinite-data"},
     "nan_loss": {"step-past-limit", "divergence"},
     "sigmoid_init": {"scale-too-small"},
     "sigmoid_twenty_deep": {"vanishing-gradient"},

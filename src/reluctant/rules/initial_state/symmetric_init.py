@@ -69,7 +69,9 @@ class SymmetricInit(Rule):
         ]
         hit = []
         for i, (layer, weight) in enumerate(chain):
-            if layer.is_head or weight.shape[0] < 2 or i + 1 == len(chain):
+            if layer.is_head or not layer.activation:
+                continue  # nothing bends behind it: a residual branch may begin at zero
+            if weight.shape[0] < 2 or i + 1 == len(chain):
                 continue
             below = chain[i + 1][1]
             is_alike = self._is_near(weight.rows_apart, weight)
