@@ -16,7 +16,7 @@ def more_data(batch: int) -> str:
             # of the type, for to ask a proxy for its class may warn or run its code
             if not issubclass(type(held), DataLoader):
                 continue
-            samples = len(held.dataset)  # type: ignore[arg-type]
+            samples = len(held.dataset)
         except (TypeError, ReferenceError, NotImplementedError, AttributeError):
             continue
         if samples > batch:
