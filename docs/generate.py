@@ -16,12 +16,16 @@ from reluctant.cli._app import app
 from reluctant.records import Quantity, quantities
 from reluctant.remedies import REMEDIES
 from reluctant.report import manual_page, one_line
-from reluctant.rules import RULES
+from reluctant.rules import ENSEMBLE_RULES, RULES, Problem
 from reluctant.stats import wilson_interval
 
 DOCS = Path(__file__).parent
+PROBLEMS: tuple[type[Problem], ...] = tuple(
+    sorted((*RULES, *ENSEMBLE_RULES), key=lambda entry: entry.code)
+)
 FAMILIES = {
     "DAT": "Data",
+    "ENS": "Ensembles, read off a map",
     "FIT": "Outcome",
     "GRD": "Gradient",
     "HED": "Head and loss",
@@ -40,7 +44,7 @@ def pages() -> dict[Path, str]:
         Path("quantities.md"): _quantities(),
         Path("commands.md"): _commands(),
     }
-    for entry in (*RULES, *REMEDIES):
+    for entry in (*PROBLEMS, *REMEDIES):
         made[Path(f"rules/{entry.name()}.md")] = _linked(manual_page(entry))
     for rule in RULES:
         made[Path(f"rules/{rule.name()}.md")] += _measured(rule.name())
@@ -95,7 +99,7 @@ def _measured(rule: str) -> str:
 
 def _index() -> str:
     lines = ["# Rules", "", "Codes are for ever; names say what is wrong.", ""]
-    for family in sorted({rule.code[:3] for rule in RULES}):
+    for family in sorted({rule.code[:3] for rule in PROBLEMS}):
         lines += [
             f"## {FAMILIES.get(family, family)} ({family})",
             "",
@@ -104,7 +108,7 @@ def _index() -> str:
             *(
                 f"| {r.code} | [{r.name()}]({r.name()}.md) | {r.severity.value} "
                 f"| {_cell(one_line(r))} |"
-                for r in RULES
+                for r in PROBLEMS
                 if r.code.startswith(family)
             ),
             "",
@@ -145,7 +149,7 @@ def _commands() -> str:
 
 def _linked(page: str) -> str:
     """Names of rules and remedies in the last section become links."""
-    known = {entry.name() for entry in (*RULES, *REMEDIES)}
+    known = {entry.name() for entry in (*PROBLEMS, *REMEDIES)}
     head, sep, related = page.rpartition("## Related")
     related = re.sub(
         r"`([a-z-]+)`",

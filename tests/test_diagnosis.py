@@ -133,3 +133,24 @@ def test_a_printed_diagnosis_starts_with_its_headline() -> None:
     assert lines[1] == "  error: told (UNT101): it is so"
     assert lines[-1] == "  1 of 3 rules clear"
     assert str(diagnose(TRACE, [rule("AAA103", clear)])).startswith("nothing found")
+
+
+def test_two_roots_of_one_effect_are_not_decided_and_a_trial_is_named() -> None:
+    # a double softmax and a start that is too small both starve a network
+    rules = [rule(code, found()) for code in ("HED201", "INI101", "HED101")]
+    (rivals,) = diagnose(TRACE, rules).rivals
+    assert set(rivals.causes) == {"HED201", "INI101"}
+    assert rivals.effects == ("HED101",)
+    assert "(HED201) removed alone" in rivals.trial
+    assert "(INI101) removed alone" in rivals.trial
+
+
+def test_a_chain_of_causes_has_no_rivals() -> None:
+    rules = [rule(code, found()) for code in ("INI101", "UNT101", "HED101")]
+    assert diagnose(TRACE, rules).rivals == ()
+
+
+def test_a_note_is_no_rival() -> None:
+    note = rule("HED201", found(severity=Severity.NOTE))
+    rules = [note, rule("INI101", found()), rule("HED101", found())]
+    assert diagnose(TRACE, rules).rivals == ()

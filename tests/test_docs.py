@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from reluctant.rules import RULES
+from reluctant.rules import ENSEMBLE_RULES, RULES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -37,4 +37,6 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_changelog_names_every_rule() -> None:
     changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    assert [rule.code for rule in RULES if rule.code not in changes] == []
+    assert [
+        rule.code for rule in (*RULES, *ENSEMBLE_RULES) if rule.code not in changes
+    ] == []

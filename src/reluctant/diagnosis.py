@@ -1,6 +1,7 @@
 """Ask every rule about a trace: the only way to a finding, live or replayed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from reluctant.records import (
     Check,
@@ -9,12 +10,22 @@ from reluctant.records import (
     Exam,
     Finding,
     Prescription,
+    Rivals,
     Severity,
+    SuccessMap,
     Trace,
 )
 from reluctant.records.quantities import EXAM_S
 from reluctant.remedies import REMEDIES
-from reluctant.rules import CAUSES, RULES, Blind, Rule
+from reluctant.rules import (
+    CAUSES,
+    ENSEMBLE_RULES,
+    RULES,
+    Blind,
+    EnsembleRule,
+    Problem,
+    Rule,
+)
 
 _SEVERITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 _CONFIDENCE = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
@@ -35,11 +46,13 @@ def diagnose(trace: Trace, rules: Iterable[Rule] | None = None) -> Diagnosis:
     results = [_ask(rule, trace) for rule in rules]
     found = [finding for findings, _ in results for finding in findings]
     findings, explained = _in_causal_order(found)
+    prescriptions = _prescribe(findings, trace)
     return Diagnosis(
         findings=tuple(findings),
         explained=explained,
         checks=tuple(check for _, check in results),
-        prescriptions=tuple(_prescribe(findings, trace)),
+        prescriptions=tuple(prescriptions),
+        rivals=tuple(_rivals(findings, explained, prescriptions)),
         step=trace.last_step,
         training=trace.setup.name,
         notes=tuple(_about_the_record(trace)),
@@ -47,15 +60,50 @@ def diagnose(trace: Trace, rules: Iterable[Rule] | None = None) -> Diagnosis:
     )
 
 
+def diagnose_map(
+    found: SuccessMap, rules: Iterable[EnsembleRule] | None = None
+) -> Diagnosis:
+    """Ask every rule about a map: what many trainings show and one does not.
+
+    Args:
+        found: A map, whole or broken off.
+        rules: Rules to ask, with their options. All with their defaults if left out.
+
+    Returns:
+        As of one training, without prescriptions; `step` is the last one of the
+        longest training.
+    """
+    rules = [rule() for rule in ENSEMBLE_RULES] if rules is None else list(rules)
+    results = [_outcome(rule, partial(rule.check, found)) for rule in rules]
+    findings, explained = _in_causal_order([f for part, _ in results for f in part])
+    return Diagnosis(
+        findings=tuple(findings),
+        explained=explained,
+        checks=tuple(check for _, check in results),
+        rivals=tuple(_rivals(findings, explained, ())),
+        step=max((run.steps for part in found.slices for run in part.runs), default=0)
+        - 1,
+        training=found.recipe,
+        notes=found.notes,
+    )
+
+
 def _ask(rule: Rule, trace: Trace) -> tuple[list[Finding], Check]:
-    """Ask one rule; whatever it does, the others still get asked."""
-    code, name = rule.code, rule.name()
+    """Ask one rule about a trace, if what it needs was measured."""
     missing = [q.name for q in rule.needs if not trace.has(q)]
     if missing:
         reason = f"never measured: {', '.join(missing)}"
-        return [], Check(code, name, "blind", reason)
+        return [], Check(rule.code, rule.name(), "blind", reason)
+    return _outcome(rule, partial(rule.check, trace))
+
+
+def _outcome(
+    rule: Problem, check: Callable[[], Iterator[Finding]]
+) -> tuple[list[Finding], Check]:
+    """What one rule says; whatever it does, the others still get asked."""
+    code, name = rule.code, rule.name()
     try:
-        found = list(rule.check(trace))
+        found = list(check())
     except Blind as reason:
         return [], Check(code, name, "blind", str(reason))
     except Exception as error:  # a broken rule says so, and the others go on
@@ -102,6 +150,59 @@ def _in_causal_order(
         under = [f for f in found if _root_of(f.code, explained) == root.code]
         ordered += [root, *sorted((f for f in under if f is not root), key=weight)]
     return ordered, explained
+
+
+def _rivals(
+    findings: Sequence[Finding],
+    explained: dict[str, str],
+    prescriptions: Sequence[Prescription],
+) -> list[Rivals]:
+    """Roots that can each bring about the same findings: which is it?
+
+    Notes are no rivals of what is worse, and a cause is none of its own effects: only
+    where two roots stand beside each other does the graph not decide.
+    """
+    roots = [
+        f
+        for f in findings
+        if f.code not in explained and f.severity is not Severity.NOTE
+    ]
+    shared: dict[tuple[str, ...], list[str]] = {}
+    for effect in dict.fromkeys(f.code for f in findings if f.code in explained):
+        causes = tuple(
+            dict.fromkeys(f.code for f in roots if effect in _effects(f.code))
+        )
+        if len(causes) > 1:
+            shared.setdefault(causes, []).append(effect)
+    names = {f.code: f"{f.name} ({f.code})" for f in findings}
+    cures: dict[str, str] = {}
+    for p in prescriptions:
+        cures.setdefault(p.cures, p.remedy)
+    return [
+        Rivals(
+            effects=tuple(effects),
+            causes=causes,
+            trial=_trial(causes, effects, names, cures),
+        )
+        for causes, effects in shared.items()
+    ]
+
+
+def _trial(
+    causes: Sequence[str],
+    effects: Sequence[str],
+    names: dict[str, str],
+    cures: dict[str, str],
+) -> str:
+    """Which trial tells rivals apart: each removed alone, all else as it was."""
+    cured = {code: f" (by {cures[code]})" if code in cures else "" for code in causes}
+    arms = [f"{names[code]} removed alone{cured[code]}" for code in causes]
+    gone = " and ".join(names[code] for code in effects)
+    return (
+        f"{' or '.join(names[code] for code in causes)} can each cause {gone}; what "
+        f"would tell is a trial on equal seeds with {', another with '.join(arms)}: "
+        "the cause is the one without which it does not come about"
+    )
 
 
 def _effects(code: str) -> frozenset[str]:

@@ -71,6 +71,8 @@ def reluctant(
         monkeypatch.setattr(
             f"reluctant.cli.{module}.RULES", (UphillStep, RisingLoss, SmallLoss)
         )
+    for module in ("explain", "rules"):
+        monkeypatch.setattr(f"reluctant.cli.{module}.ENSEMBLE_RULES", ())
 
     def call(*arguments: object) -> Outcome:
         code = main([str(argument) for argument in arguments])

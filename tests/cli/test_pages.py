@@ -8,7 +8,7 @@ import pytest
 
 from reluctant.cli import main
 from reluctant.remedies import REMEDIES
-from reluctant.rules import RULES
+from reluctant.rules import ENSEMBLE_RULES, RULES
 
 Call = Callable[..., Any]
 
@@ -49,7 +49,9 @@ def test_rules_are_listed_one_a_line(reluctant: Call) -> None:
     ]
 
 
-@pytest.mark.parametrize("entry", [*RULES, *REMEDIES], ids=lambda entry: entry.name())
+@pytest.mark.parametrize(
+    "entry", [*RULES, *ENSEMBLE_RULES, *REMEDIES], ids=lambda entry: entry.name()
+)
 def test_every_rule_and_remedy_has_a_page(
     entry: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ import reluctant.rules
 from builders import trace_of
 from reluctant.diagnosis import diagnose
 from reluctant.records import Layer, Parameter, Quantity, Setup, Trace, quantities
-from reluctant.rules import CAUSES, RULES, Rule
+from reluctant.rules import CAUSES, ENSEMBLE_RULES, RULES, Problem, Rule
 
 SECTIONS = [
     "Why it stops training",
@@ -27,10 +27,13 @@ SECTIONS = [
     "References",
 ]
 CODES = [rule.code for rule in RULES]
+ALL: tuple[type[Problem], ...] = (*RULES, *ENSEMBLE_RULES)
+ALL_CODES = [rule.code for rule in ALL]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=CODES)
+each_problem = pytest.mark.parametrize("rule", ALL, ids=ALL_CODES)
 
 
-def page(rule: type[Rule]) -> str:
+def page(rule: type[Problem]) -> str:
     return inspect.cleandoc(rule.__doc__ or "")
 
 
@@ -72,42 +75,43 @@ def test_every_file_is_one_rule_in_the_catalogue() -> None:
         for m in walk
         if not m.ispkg and not m.name.split(".")[-1].startswith("_")
     ]
-    assert sorted(r.__module__ for r in RULES) == sorted(files)
+    assert sorted(r.__module__ for r in ALL) == sorted(files)
 
 
 def test_codes_are_unique_and_sorted() -> None:
     assert sorted(set(CODES)) == CODES
+    assert len(set(ALL_CODES)) == len(ALL_CODES)
 
 
 def test_causes_name_rules_that_exist_and_none_causes_itself() -> None:
     named = {code for cause, effects in CAUSES.items() for code in (cause, *effects)}
-    assert named <= set(CODES)
+    assert named <= set(ALL_CODES)
     assert all(cause not in effects for cause, effects in CAUSES.items())
 
 
-@each_rule
-def test_is_named_like_its_file(rule: type[Rule]) -> None:
+@each_problem
+def test_is_named_like_its_file(rule: type[Problem]) -> None:
     assert rule.__module__.split(".")[-1] == rule.name().replace("-", "_")
     module = importlib.import_module(rule.__module__)
     assert module.__doc__ == f"{rule.code} {rule.name()}."
     assert re.fullmatch(r"[A-Z]{3}\d{3}", rule.code)
 
 
-@each_rule
-def test_manual_page_is_complete(rule: type[Rule]) -> None:
+@each_problem
+def test_manual_page_is_complete(rule: type[Problem]) -> None:
     assert re.findall(r"^## (.+)$", page(rule), re.M) == SECTIONS
     listed = page(rule).split("## Options")[1].split("##")[0]
     options = re.findall(r"^- `(\w+)`:", listed, re.M)
     assert options == [f.name for f in dataclasses.fields(rule)]  # type: ignore[arg-type]
 
 
-@each_rule
-def test_mentions_only_codes_that_exist(rule: type[Rule]) -> None:
-    assert set(re.findall(r"\b[A-Z]{3}\d{3}\b", page(rule))) <= set(CODES)
+@each_problem
+def test_mentions_only_codes_that_exist(rule: type[Problem]) -> None:
+    assert set(re.findall(r"\b[A-Z]{3}\d{3}\b", page(rule))) <= set(ALL_CODES)
 
 
-@each_rule
-def test_citations_resolve(rule: type[Rule]) -> None:
+@each_problem
+def test_citations_resolve(rule: type[Problem]) -> None:
     bib = (Path(__file__).parents[2] / "docs/references.bib").read_text()
     known = set(re.findall(r"^@\w+\{(\w+),", bib, re.M))
     cited = set(re.findall(r"\[([A-Z]\w+\d{4}|PyTorch\w+)\]", page(rule)))
@@ -115,8 +119,8 @@ def test_citations_resolve(rule: type[Rule]) -> None:
     assert "[" in page(rule).split("## References")[1]
 
 
-@each_rule
-def test_sick_and_healthy_differ_in_one_line(rule: type[Rule]) -> None:
+@each_problem
+def test_sick_and_healthy_differ_in_one_line(rule: type[Problem]) -> None:
     sick, healthy = (
         block.strip().splitlines()
         for block in re.findall(r"```python\n(.+?)```", page(rule), re.S)
@@ -125,8 +129,8 @@ def test_sick_and_healthy_differ_in_one_line(rule: type[Rule]) -> None:
     assert sum(a != b for a, b in zip(sick, healthy, strict=True)) == 1
 
 
-@each_rule
-def test_is_frozen_and_needs_no_arguments(rule: type[Rule]) -> None:
+@each_problem
+def test_is_frozen_and_needs_no_arguments(rule: type[Problem]) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         rule().code = "X"  # type: ignore[misc]
 

@@ -12,7 +12,7 @@ from reluctant.cli._selection import nearest
 from reluctant.records import UsageError
 from reluctant.remedies import REMEDIES, Remedy
 from reluctant.report import manual_page
-from reluctant.rules import RULES, Rule
+from reluctant.rules import ENSEMBLE_RULES, RULES, Problem
 
 
 def explain(
@@ -33,10 +33,11 @@ def explain(
     console.print(Markdown(page))
 
 
-def _find(word: str) -> type[Rule] | type[Remedy]:
-    entries: dict[str, type[Rule] | type[Remedy]] = {r.name(): r for r in REMEDIES}
-    entries |= {rule.code: rule for rule in RULES}
-    entries |= {rule.name(): rule for rule in RULES}
+def _find(word: str) -> type[Problem] | type[Remedy]:
+    entries: dict[str, type[Problem] | type[Remedy]] = {r.name(): r for r in REMEDIES}
+    known_rules: tuple[type[Problem], ...] = (*RULES, *ENSEMBLE_RULES)
+    entries |= {rule.code: rule for rule in known_rules}
+    entries |= {rule.name(): rule for rule in known_rules}
     folded = {known.casefold(): entry for known, entry in entries.items()}
     entry = folded.get(word.casefold())
     if entry is None:

@@ -7,16 +7,17 @@ from rich.table import Table
 
 from reluctant.cli._output import page_for, say
 from reluctant.report import one_line
-from reluctant.rules import RULES
+from reluctant.rules import ENSEMBLE_RULES, RULES, Problem
 
 _COLUMNS = ("code", "name", "severity", "status", "what")
 
 
 def rules() -> None:
     """List all rules, one a line where the list is piped."""
+    entries: tuple[type[Problem], ...] = (*RULES, *ENSEMBLE_RULES)
     rows = [
         (rule.code, rule.name(), rule.severity.value, rule.status, one_line(rule))
-        for rule in RULES
+        for rule in sorted(entries, key=lambda entry: entry.code)
     ]
     if not sys.stdout.isatty():
         say("".join("\t".join(row) + "\n" for row in (_COLUMNS, *rows)), sys.stdout)

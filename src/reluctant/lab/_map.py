@@ -5,6 +5,7 @@ finished trainings enters that decision, so a map that was broken off and taken 
 is the same map. Longer than most files: one map, from its arguments to its record.
 """
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -160,6 +161,8 @@ class _Plan:
             )
             self.steps[setting] = steps_of(training, steps=steps, epochs=epochs)
             self.firsts[setting] = training
+        first = self.firsts[self.settings[0]].optimizer.param_groups[0]
+        self.own_rate = float(first.get("lr", math.nan))
         self.length = f"{steps} steps"
         if steps is None:
             epochs_in_all = 10 if epochs is None else epochs
@@ -283,6 +286,7 @@ class _Map:
             is_complete=is_complete,
             slices=slices,
             notes=(*self.notes, *judge.notes()),
+            own_rate=plan.own_rate,
         )
 
 

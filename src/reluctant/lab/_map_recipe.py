@@ -64,7 +64,7 @@ def first_training(
     for seed in seeds:
         try:
             with time_limit(timeout, f"the recipe at seed {seed}"):
-                return seed, build_at(recipe, setting, 1.0, seed)
+                return seed, build_at(recipe, setting, None, seed)
         except UsageError:
             raise
         # one seed that breaks is a cell that failed; all of them are a broken recipe

@@ -82,14 +82,14 @@ def build_at(
             is not a positive number.
     """
     training = build(at_setting(recipe, setting), seed)
-    if rate is None:
-        return training
     own = float(training.optimizer.param_groups[0].get("lr", math.nan))
     if not own > 0:
         raise UsageError(
             f"the recipe's learning rate is {own}, but other rates are set in "
             "proportion to it: give the optimizer a positive lr."
         )
+    if rate is None:
+        return training
     for group in training.optimizer.param_groups:
         group["lr"] = rate if group["lr"] == own else group["lr"] * (rate / own)
     return training

@@ -10,7 +10,7 @@ from reluctant.records._claim import (
     Holds,
     Verdict,
 )
-from reluctant.records._diagnosis import Check, Diagnosis, Exam
+from reluctant.records._diagnosis import Check, Diagnosis, Exam, Rivals
 from reluctant.records._errors import ReluctantError, TraceError, UsageError
 from reluctant.records._figure import (
     Axis,
@@ -130,6 +130,7 @@ __all__ = [
     "RestartSelected",
     "ReviveOutputs",
     "ReviveUnits",
+    "Rivals",
     "ScaleLearningRate",
     "ScaleOutgoing",
     "Scatter",

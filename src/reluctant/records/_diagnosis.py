@@ -40,6 +40,21 @@ class Exam(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class Rivals(msgspec.Struct, frozen=True, kw_only=True):
+    """Causes between which the evidence does not decide, and what would.
+
+    Attributes:
+        effects: Codes of findings that each of the causes can bring about.
+        causes: Codes of findings, the likelier one first; no two of them cause each
+            other.
+        trial: Which trial would tell, as a sentence.
+    """
+
+    effects: tuple[str, ...]
+    causes: tuple[str, ...]
+    trial: str
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """One headline, what follows from it, and for every rule whether it could look.
 
@@ -54,6 +69,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
         notes: What a reader should know about the record itself: what was hidden from
             view, damage, what watching cost.
         exams: What a check measured; empty for a watched run.
+        rivals: Where several causes stay possible.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -64,6 +80,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     training: str = "model"
     notes: tuple[str, ...] = ()
     exams: tuple[Exam, ...] = ()
+    rivals: tuple[Rivals, ...] = ()
 
     def __str__(self) -> str:
         """The headline and what stands under it, a line each, for `print`."""
@@ -78,6 +95,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
             for f in self.findings
             if f is not root
         ]
+        lines += [f"  {rivals.trial}" for rivals in self.rivals]
         lines += [f"  {p.remedy}: {p.because}" for p in self.prescriptions]
         blind = [f"{c.name} ({c.reason})" for c in self.blind]
         counted = f"{len(self.ruled_out)} of {len(self.checks)} rules clear"

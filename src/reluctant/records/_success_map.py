@@ -1,5 +1,6 @@
 """Where a training fails: success over learning rate and seed, and other settings."""
 
+import math
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -144,6 +145,7 @@ class SuccessMap(msgspec.Struct, frozen=True, kw_only=True):
         is_complete: Whether all that was asked for is there.
         slices: One for each combination of `axes`.
         notes: What a reader has to know besides.
+        own_rate: The recipe's own learning rate; nan where that is not known.
     """
 
     recipe: str
@@ -157,6 +159,7 @@ class SuccessMap(msgspec.Struct, frozen=True, kw_only=True):
     is_complete: bool
     slices: tuple[MapSlice, ...]
     notes: tuple[str, ...] = ()
+    own_rate: float = math.nan
 
     @property
     def trainings(self) -> int:

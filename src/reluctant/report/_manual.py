@@ -3,15 +3,15 @@
 import inspect
 
 from reluctant.remedies import REMEDIES, Remedy
-from reluctant.rules import CAUSES, RULES, Rule
+from reluctant.rules import CAUSES, ENSEMBLE_RULES, RULES, Problem
 
 
-def one_line(entry: type[Rule] | type[Remedy]) -> str:
+def one_line(entry: type[Problem] | type[Remedy]) -> str:
     """The first sentence of the docstring, as it stands in a table."""
     return inspect.cleandoc(entry.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
 
 
-def manual_page(entry: type[Rule] | type[Remedy]) -> str:
+def manual_page(entry: type[Problem] | type[Remedy]) -> str:
     """The manual page of a rule or a remedy, as Markdown."""
     body = inspect.cleandoc(entry.__doc__ or "")
     if issubclass(entry, Remedy):
@@ -40,5 +40,6 @@ def _relations(code: str) -> list[str]:
 
 
 def _called(code: str) -> str:
-    name = next((rule.name() for rule in RULES if rule.code == code), "")
+    known: tuple[type[Problem], ...] = (*RULES, *ENSEMBLE_RULES)
+    name = next((rule.name() for rule in known if rule.code == code), "")
     return f"`{name}` ({code})" if name else code

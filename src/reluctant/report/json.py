@@ -23,12 +23,13 @@ def render(diagnoses: Sequence[Diagnosis], *, page: Page = PLAIN) -> str:
     """
     del page  # every format takes one
     worst = worst_first(diagnoses)[0] if diagnoses else None
-    document = _document(worst) if worst else _document(Diagnosis(), training=None)
-    document["trainings"] = [_document(d) for d in diagnoses]
+    document = document_of(worst) if worst else document_of(Diagnosis(), training=None)
+    document["trainings"] = [document_of(d) for d in diagnoses]
     return json.dumps(plain(document), indent=2, allow_nan=False) + "\n"
 
 
-def _document(diagnosis: Diagnosis, **known: Any) -> dict[str, Any]:
+def document_of(diagnosis: Diagnosis, **known: Any) -> dict[str, Any]:
+    """One diagnosis as a JSON object; `known` takes the place of what it says."""
     d = diagnosis
     return {
         "schema": SCHEMA,
@@ -41,6 +42,7 @@ def _document(diagnosis: Diagnosis, **known: Any) -> dict[str, Any]:
         "prescriptions": [_builtins(p) for p in d.prescriptions],
         "notes": list(d.notes),
         "exams": [_builtins(exam) for exam in d.exams],
+        "rivals": [_builtins(rivals) for rivals in d.rivals],
         **known,
     }
 

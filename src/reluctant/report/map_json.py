@@ -4,8 +4,10 @@ import json
 
 import msgspec
 
+from reluctant.diagnosis import diagnose_map
 from reluctant.records import SuccessMap, UsageError
 from reluctant.report._plain import plain
+from reluctant.report.json import document_of
 
 SCHEMA = "reluctant.map/1"
 
@@ -14,6 +16,7 @@ def map_to_json(found: SuccessMap) -> str:
     """One JSON document, in ASCII; nan and ±inf are strings in it."""
     document = {"schema": SCHEMA, **msgspec.to_builtins(found)}
     document["trainings"], document["grid"] = found.trainings, found.grid
+    document["diagnosis"] = document_of(diagnose_map(found))
     return json.dumps(plain(document), indent=2, allow_nan=False) + "\n"
 
 

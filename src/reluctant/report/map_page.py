@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from reluctant.records import MapSlice, SuccessMap, Threshold
+from reluctant.diagnosis import diagnose_map
+from reluctant.records import Diagnosis, MapSlice, SuccessMap, Threshold
 from reluctant.report._page import PLAIN, Page, printable
 from reluctant.report._paper import Paper
 
@@ -43,10 +44,30 @@ def render(found: SuccessMap, *, page: Page = PLAIN) -> str:
         paper.gap()
         legend = [f"{_LETTERS[o]} {o}" for o in _LETTERS if o in used]
         paper.put(", ".join([*legend, f"{_NOT_TRAINED} not trained"]))
+    if used:
+        _put_diagnosis(paper, diagnose_map(found))
     for note in found.notes:
         paper.gap()
         paper.put(f"note: {printable(note)}")
     return str(paper)
+
+
+def _put_diagnosis(paper: Paper, d: Diagnosis) -> None:
+    """What the trainings show together, and what could not be judged."""
+    paper.title("What it shows")
+    for finding in d.findings:
+        cause = d.explained.get(finding.code)
+        under = f", explained by {cause}" if cause else ""
+        head = f"{finding.severity.value}: {finding.name} ({finding.code}){under}: "
+        paper.item("-", Text(head + printable(finding.message)), 2)
+    for rivals in d.rivals:
+        paper.item("-", Text(f"not decided: {printable(rivals.trial)}"), 2)
+    if d.ruled_out:
+        clear = [f"{c.name} ({c.code})" for c in d.ruled_out]
+        paper.item("-", Text(f"clear: {', '.join(clear)}"), 2)
+    for check in d.blind:
+        line = f"could not judge {check.name} ({check.code}): {printable(check.reason)}"
+        paper.item("-", Text(line), 2)
 
 
 def _put_settings(paper: Paper, found: SuccessMap) -> None:

@@ -53,6 +53,9 @@ def _one(d: Diagnosis, page: Page) -> str:
             paper.title("What follows from it", 2)
         _effects(paper, d.root, d, page, indent=4)
     _others(paper, d, page)
+    for rivals in d.rivals:
+        paper.title("Not decided")
+        paper.item("-", Text(_prose(rivals.trial)), 2)
     _cures(paper, d, page)
     _exams(paper, d)
     _judged(paper, d, page)

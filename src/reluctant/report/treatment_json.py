@@ -7,7 +7,7 @@ import msgspec
 
 from reluctant.records import RESTART, UNTREATED, TreatmentRecord, Trial
 from reluctant.report._plain import plain
-from reluctant.report.json import _document
+from reluctant.report.json import document_of
 
 SCHEMA = "reluctant.treatment/1"
 
@@ -23,7 +23,7 @@ def treatment_to_json(found: TreatmentRecord) -> str:
         "success": successes_of(trial, found.winner) if trial else {},
         "changes": msgspec.to_builtins(found.changes),
         "patch": found.patch,
-        "diagnosis": _document(found.diagnosis),
+        "diagnosis": document_of(found.diagnosis),
         "rounds": [msgspec.to_builtins(trial) for trial in found.rounds],
         "confirmation": msgspec.to_builtins(found.confirmation),
         "notes": list(found.notes),

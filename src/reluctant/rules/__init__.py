@@ -1,6 +1,6 @@
 """The catalogue of rules: one per file, listed by hand, sorted by code."""
 
-from reluctant.rules._base import Blind, Rule
+from reluctant.rules._base import Blind, EnsembleRule, Problem, Rule
 from reluctant.rules._causes import CAUSES
 from reluctant.rules.data.duplicate_batch import DuplicateBatch
 from reluctant.rules.data.imbalance import Imbalance
@@ -8,6 +8,10 @@ from reluctant.rules.data.skewed_input import SkewedInput
 from reluctant.rules.data.unscaled_input import UnscaledInput
 from reluctant.rules.data.unscaled_target import UnscaledTarget
 from reluctant.rules.data.unshuffled import Unshuffled
+from reluctant.rules.ensemble.seed_lottery import SeedLottery
+from reluctant.rules.ensemble.stuck_basin import StuckBasin
+from reluctant.rules.ensemble.threshold_within_reach import ThresholdWithinReach
+from reluctant.rules.ensemble.width_starved import WidthStarved
 from reluctant.rules.fit.cannot_overfit_one_batch import CannotOverfitOneBatch
 from reluctant.rules.gradient.clipped_always import ClippedAlways
 from reluctant.rules.gradient.exploding_gradient import ExplodingGradient
@@ -45,7 +49,15 @@ from reluctant.rules.units.dead_unit import DeadUnit
 from reluctant.rules.units.merged_units import MergedUnits
 from reluctant.rules.units.saturated_unit import SaturatedUnit
 
-__all__ = ["CAUSES", "RULES", "Blind", "Rule"]
+__all__ = [
+    "CAUSES",
+    "ENSEMBLE_RULES",
+    "RULES",
+    "Blind",
+    "EnsembleRule",
+    "Problem",
+    "Rule",
+]
 
 RULES: tuple[type[Rule], ...] = (
     UnscaledInput,  # DAT101
@@ -90,4 +102,12 @@ RULES: tuple[type[Rule], ...] = (
     DeadOutputUnit,  # UNT201
     MergedUnits,  # UNT301
     SaturatedUnit,  # UNT401
+)
+
+# asked of a success map, many trainings of one recipe, and not of a trace
+ENSEMBLE_RULES: tuple[type[EnsembleRule], ...] = (
+    ThresholdWithinReach,  # ENS101
+    SeedLottery,  # ENS201
+    WidthStarved,  # ENS301
+    StuckBasin,  # FIT301
 )

@@ -11,6 +11,7 @@ from reluctant.records import (
     Finding,
     Quantity,
     Severity,
+    SuccessMap,
     Trace,
 )
 
@@ -22,26 +23,17 @@ class Blind(Exception):
 BY_CHECK = "measured by `reluctant check` alone"  # why a watched run is blind to it
 
 
-class Rule(abc.ABC):
-    """A question asked of a trace.
+class Problem(abc.ABC):
+    """What a rule is about, whatever it reads: its entry in the catalogue.
 
     A concrete rule is a frozen dataclass: its fields are its options, its docstring is
-    its manual page, and `check` is a pure function of the trace.
+    its manual page, and `check` is a pure function of what it reads.
     """
 
     code: ClassVar[str]
     severity: ClassVar[Severity]
     status: ClassVar[Literal["preview", "stable", "retired"]] = "preview"
     since: ClassVar[str]
-    needs: ClassVar[tuple[Quantity, ...]]
-
-    @abc.abstractmethod
-    def check(self, trace: Trace) -> Iterator[Finding]:
-        """Yield one finding for each problem, however many sites it shows at.
-
-        Raises:
-            Blind: If there is too little in the trace to judge.
-        """
 
     @classmethod
     @final
@@ -81,3 +73,29 @@ class Rule(abc.ABC):
             since_step=since_step,
             evidence=evidence,
         )
+
+
+class Rule(Problem):
+    """A question asked of a trace, one training."""
+
+    needs: ClassVar[tuple[Quantity, ...]]
+
+    @abc.abstractmethod
+    def check(self, trace: Trace) -> Iterator[Finding]:
+        """Yield one finding for each problem, however many sites it shows at.
+
+        Raises:
+            Blind: If there is too little in the trace to judge.
+        """
+
+
+class EnsembleRule(Problem):
+    """A question asked of a map, many trainings of one recipe."""
+
+    @abc.abstractmethod
+    def check(self, found: SuccessMap) -> Iterator[Finding]:
+        """Yield one finding for each problem, however many settings it shows at.
+
+        Raises:
+            Blind: If there are too few trainings in the map to judge.
+        """

@@ -91,6 +91,11 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # could wake a hidden unit.
     "UNT201": ("UNT101", "HED101"),
     "UNT101": ("HED101",),
+    # Near the threshold the seed decides; so it does where the network is too narrow,
+    # or has basins that it cannot leave.
+    "ENS101": ("ENS201",),
+    "ENS301": ("ENS201", "FIT301"),
+    "FIT301": ("ENS201",),
     # nan in the weights makes every comparison false: units seem silent.
     "NUM101": _LOST_UNITS,
 }
