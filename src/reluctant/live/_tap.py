@@ -156,7 +156,7 @@ class ForwardTap:
     def _enter(self, module: nn.Module, args: Any) -> None:
         me = threading.get_ident()
         if self._depth:
-            if me == self._thread and self._mode is not None:
+            if me == self._thread:
                 self._depth += 1
             return
         if id(module) not in self._modules or not torch.is_grad_enabled():
@@ -164,6 +164,8 @@ class ForwardTap:
         if self.wants_training is not None and module.training != self.wants_training:
             return
         if id(module) in self._done:
+            # a second pass in one step: its parts are no calls of their own either
+            self._thread, self._depth = me, 1
             return
         if reason := compiled([module]):
             self._on_compiled(reason)

@@ -22,6 +22,7 @@ from reluctant.live._governor import Governor, clock
 from reluctant.live._loaders import more_data
 from reluctant.live._loss_look import GaugeLook, HeadLook, HygieneLook
 from reluctant.live._origin import nonfinite_origin
+from reluctant.live._poles import PoleLook, suspects_between
 from reluctant.live._recorder import Recorder
 from reluctant.live._step_look import ReachLook, StepLook
 from reluctant.live._tap import ForwardTap
@@ -70,6 +71,7 @@ class Watch:
         self._forward = ForwardLook(recorder, probes, parameters)
         self._head = HeadLook(recorder, probes, parameters)
         self._gauge, self._hygiene = GaugeLook(recorder), HygieneLook(recorder)
+        self._poles = PoleLook(recorder)
         self._stepping = StepLook(recorder, probes, parameters)
         self._reach = ReachLook(recorder, parameters)
         self._tap = ForwardTap(
@@ -233,6 +235,8 @@ class Watch:
             self._is_origin_noted = True
             origin = nonfinite_origin(loss, self._names)
             self._recorder.note("nonfinite", origin.site, origin.text)
+            if origin.site in self._parameters:
+                self._recorder.note("backward", *suspects_between(loss, self._names))
         kind: bool | None = self._now.deep
         if not self._is_looked_at and not self._now.in_step:
             self._is_looked_at = True
@@ -253,8 +257,10 @@ class Watch:
         guard = self._recorder.guard
         guard("head", self._head.look, loss, self._forward.outputs, self._names)
         self._look_at_gauge(loss)
-        # only now: the gauge's own backward must not set it off
+        # only now: the gauge's own backward must not set them off
         self._hygiene.attend(loss)
+        if not self._is_origin_noted:
+            guard("backward pass", self._poles.attend, loss, self._names)
 
     def _look_at_gauge(self, loss: Tensor) -> None:
         shape, _ = self._forward.batch or ((), "")
@@ -302,6 +308,7 @@ class Watch:
                 self._reach.emit()
                 self._reach.follow(self._forward.layers.values())
                 self._describe_layers()
+                self._recorder.guard("backward pass", self._poles.emit)
                 self._recorder.end_step()
                 self._forward.outputs.clear()
                 self._stepping.forget()
@@ -330,6 +337,7 @@ class Watch:
             now.step += 1
         self._recorder.flush()
         self._recorder.guard("loaders", self._note_more_data)
+        self._recorder.guard("weights", self._note_broken_weights)
         if now.step == 0:
             reason = "took no optimizer step while it was watched"
             self._recorder.note_blind("training", reason)
@@ -346,6 +354,19 @@ class Watch:
         is_same = len(marks) == _SAME and bool((marks == marks[0]).all())
         if is_same and shape and (reason := more_data(shape[0])):
             self._recorder.note("data", "", reason)
+
+    def _note_broken_weights(self) -> None:
+        """Where the last step broke the weights, and no loss was seen after it."""
+        if self._is_origin_noted or not self._now.step:
+            return
+        broken = [
+            name
+            for name, p in self._parameters.items()
+            if p.is_floating_point() and not bool(p.detach().isfinite().all())
+        ]
+        for name in broken[-1:]:
+            rest = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+            self._recorder.note("nonfinite", name, f"held nan or inf at the end{rest}")
 
     # --- what is trained, and by whom
 

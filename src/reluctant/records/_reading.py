@@ -49,7 +49,8 @@ class Note(msgspec.Struct, frozen=True):
 
     Attributes:
         step: Optimizer steps taken before it was noted.
-        topic: What kind of fact: `"blind"`, `"nonfinite"`, `"end"`, `"cost"`, `"data"`,
+        topic: What kind of fact: `"blind"`, `"nonfinite"`, `"pole"` and
+            `"backward"` (where a gradient broke), `"end"`, `"cost"`, `"data"`,
             `"exam"` and `"exam-blind"`.
         site: What it is about: a probe, a module, a parameter; `""` for the run.
         text: The fact, as a clause that reads after the site.

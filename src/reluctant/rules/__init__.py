@@ -37,6 +37,7 @@ from reluctant.rules.loop.parameter_not_in_optimizer import ParameterNotInOptimi
 from reluctant.rules.loop.step_without_backward import StepWithoutBackward
 from reluctant.rules.loop.wrong_mode import WrongMode
 from reluctant.rules.numerics.nonfinite_data import NonfiniteData
+from reluctant.rules.numerics.nonfinite_gradient import NonfiniteGradient
 from reluctant.rules.numerics.nonfinite_loss import NonfiniteLoss
 from reluctant.rules.step_size.divergence import Divergence
 from reluctant.rules.step_size.excessive_weight_decay import ExcessiveWeightDecay
@@ -92,6 +93,7 @@ RULES: tuple[type[Rule], ...] = (
     MissingNonlinearity,  # LOP501
     NonfiniteLoss,  # NUM101
     NonfiniteData,  # NUM102
+    NonfiniteGradient,  # NUM103
     StepPastLimit,  # STP101
     Divergence,  # STP201
     StepTooSmall,  # STP301

@@ -62,6 +62,8 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "LOP501": ("HED101",),
     # nan in the data makes the loss nan, and with it everything.
     "NUM102": (*_THROWN, "STP101"),
+    # So does a gradient that is none; from there on there is nothing to learn.
+    "NUM103": ("NUM101", *_LOST_UNITS, "HED101"),
     # Steps that are too short leave a network where it began.
     "STP301": ("HED101",),
     # One batch can do what too long a step does.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from reluctant.records import Trace
+from reluctant.rules._broken_gradient import broken_gradient
 from reluctant.rules._constant import skill, targets
 from reluctant.rules._loss import course, late_step, sound
 from reluctant.rules._notes import fed_nonfinite
@@ -51,7 +52,8 @@ def harms(trace: Trace, *, level: float) -> list[Harm]:
     """
     found = []
     run, part = course(trace), sound(trace)
-    if run.broke >= 0 and not fed_nonfinite(trace):
+    innocent = fed_nonfinite(trace) or broken_gradient(trace) is not None
+    if run.broke >= 0 and not innocent:
         up = rise(trace, factor=2.0, min_steps=10)
         at = up.step if up else run.broke
         found.append(
