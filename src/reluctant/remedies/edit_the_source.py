@@ -62,6 +62,11 @@ _EDITS: dict[str, EditSource] = {
         "data = load()\ndata = data[data.isfinite().all(1)]",
         "where the data are read",
     ),
+    "NUM103": EditSource(
+        "x.sqrt()",
+        "(x + 1e-12).sqrt()",
+        "the operation that is named: keep what it takes in away from its pole",
+    ),
     "STP501": EditSource(
         "loss.backward()",
         "loss.backward()\nclip_grad_norm_(model.parameters(), 10 * usual_norm)",
