@@ -15,11 +15,13 @@ from reluctant.probes._base import (
 )
 from reluctant.records.quantities import (
     BATCH_MARK,
+    INPUT_ACROSS,
     INPUT_MAX,
     INPUT_MEAN,
     INPUT_MIN,
     INPUT_NONFINITE,
     INPUT_SQUARE,
+    INPUT_VARIATION,
 )
 
 _MARKED = 100_000  # entries that the mark is taken of
@@ -43,11 +45,13 @@ class Inputs(InputProbe):
 
     yields = (
         BATCH_MARK,
+        INPUT_ACROSS,
         INPUT_MAX,
         INPUT_MEAN,
         INPUT_MIN,
         INPUT_NONFINITE,
         INPUT_SQUARE,
+        INPUT_VARIATION,
     )
 
     def read(self, seen: InputPass) -> Iterator[Measurement]:
@@ -63,12 +67,24 @@ class Inputs(InputProbe):
         x = widest(x).where(finite, torch.zeros((), dtype=widest(x).dtype))
         yield Measurement(INPUT_MIN, "", x.amin())
         yield Measurement(INPUT_MAX, "", x.amax())
+        square = x.square().mean()
+        if x.ndim > 1 and x.shape[0] > 1:
+            between = x.var(0, unbiased=False).mean()
+            yield Measurement(INPUT_VARIATION, "", _share(between, square))
+        if x.ndim == 2 and x.shape[1] > 1:
+            across = x.var(1, unbiased=False).mean()
+            yield Measurement(INPUT_ACROSS, "", _share(across, square))
         axis = 1 if x.ndim > 3 else x.ndim - 1
         if x.ndim < 2 or x.shape[axis] > self.most_features:
             x, axis = x.reshape(-1, 1), 1
         others = over_all_but(axis, x.ndim)
         yield Measurement(INPUT_MEAN, "", x.mean(others))
         yield Measurement(INPUT_SQUARE, "", x.square().mean(others))
+
+
+def _share(variance: Tensor, square: Tensor) -> Tensor:
+    """The one over the other; 0 where both are."""
+    return variance / square.where(square > 0, torch.ones_like(square))
 
 
 def _mark(x: Tensor) -> Tensor:

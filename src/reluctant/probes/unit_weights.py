@@ -7,14 +7,19 @@ import torch
 from torch import Tensor
 
 from reluctant.probes._base import Measurement, UpdateProbe, widest
-from reluctant.records.quantities import COPIED_UNITS, INCOMING_NORM, OUTGOING_NORM
+from reluctant.records.quantities import (
+    COPIED_UNITS,
+    INCOMING_NORM,
+    OUTGOING_NORM,
+    UNIT_BIAS,
+)
 
 _SAME = 1e-9  # 1 − cosine of copies; those of units drawn apart differ by far more
 
 
 @dataclass(frozen=True)
 class UnitWeights(UpdateProbe):
-    """Measures the rows and columns of weight matrices, before a step.
+    """Measures biases, and the rows and columns of weight matrices, before a step.
 
     Cost: one pass over a matrix, and the products of its rows with each other.
 
@@ -26,7 +31,7 @@ class UnitWeights(UpdateProbe):
     most_products: int = 10_000_000
     most_units: int = 1024
 
-    yields = (COPIED_UNITS, INCOMING_NORM, OUTGOING_NORM)
+    yields = (COPIED_UNITS, INCOMING_NORM, OUTGOING_NORM, UNIT_BIAS)
 
     def read(
         self, before: Mapping[str, Tensor], after: Mapping[str, Tensor]
@@ -35,6 +40,8 @@ class UnitWeights(UpdateProbe):
         for name, weight in before.items():
             site, _, last = name.rpartition(".")
             units, inputs = (*weight.shape, 0, 0)[:2]
+            if last == "bias" and weight.ndim == 1 and weight.is_floating_point():
+                yield Measurement(UNIT_BIAS, site, weight)
             if last != "weight" or weight.ndim != 2 or not weight.is_floating_point():
                 continue
             if units > self.most_units or units * units * inputs > self.most_products:

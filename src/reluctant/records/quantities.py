@@ -81,6 +81,12 @@ GRAD_RMS = Quantity(
 INCOMING_NORM = Quantity(
     "incoming_norm", "param", "unit", "‖(w, b)‖ of each unit: its weights and its bias"
 )
+INPUT_ACROSS = Quantity(
+    "input_across",
+    "1",
+    "run",
+    "variance between the features of one sample over their mean square, over a batch",
+)
 INPUT_MAX = Quantity(
     "input_max", "1", "run", "largest entry of the model's first input"
 )
@@ -96,6 +102,13 @@ INPUT_NONFINITE = Quantity(
 )
 INPUT_SQUARE = Quantity(
     "input_square", "1", "feature", "mean square of each input feature over a batch"
+)
+INPUT_VARIATION = Quantity(
+    "input_variation",
+    "1",
+    "run",
+    "variance of the first input between samples over its mean square, over all "
+    "entries",
 )
 LEARNING_RATE = Quantity(
     "learning_rate",
@@ -257,6 +270,7 @@ TOP_EIGENVALUE = Quantity(
     "run",
     "largest eigenvalue, by sign, of the Hessian of the loss on a few batches",
 )
+UNIT_BIAS = Quantity("unit_bias", "param", "unit", "bias of each unit, before the step")
 UPDATE_RATIO = Quantity(
     "update_ratio", "1", "param", "‖p_after − p_before‖ / ‖p_before‖"
 )

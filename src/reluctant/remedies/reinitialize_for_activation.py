@@ -30,7 +30,7 @@ class ReinitializeForActivation(Remedy):
     - [Glorot2010] Understanding the difficulty of training deep feedforward networks.
     """
 
-    treats = ("INI101", "INI102", "INI301")
+    treats = ("INI101", "INI102", "INI201", "INI301")
     may_treat = ("GRD101", "UNT102", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

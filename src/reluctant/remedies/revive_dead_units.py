@@ -29,7 +29,7 @@ class ReviveDeadUnits(Remedy):
     - [Dohare2024] Loss of plasticity in deep continual learning.
     """
 
-    treats = ("UNT101", "UNT102")
+    treats = ("UNT101", "UNT102", "UNT103")
     may_treat = ("*",)
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

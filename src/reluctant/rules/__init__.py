@@ -2,6 +2,7 @@
 
 from reluctant.rules._base import Blind, EnsembleRule, Problem, Rule
 from reluctant.rules._causes import CAUSES
+from reluctant.rules.data.constant_feature import ConstantFeature
 from reluctant.rules.data.duplicate_batch import DuplicateBatch
 from reluctant.rules.data.imbalance import Imbalance
 from reluctant.rules.data.skewed_input import SkewedInput
@@ -13,6 +14,8 @@ from reluctant.rules.ensemble.stuck_basin import StuckBasin
 from reluctant.rules.ensemble.threshold_within_reach import ThresholdWithinReach
 from reluctant.rules.ensemble.width_starved import WidthStarved
 from reluctant.rules.fit.cannot_overfit_one_batch import CannotOverfitOneBatch
+from reluctant.rules.fit.not_yet_converged import NotYetConverged
+from reluctant.rules.fit.underfit_plateau import UnderfitPlateau
 from reluctant.rules.gradient.clipped_always import ClippedAlways
 from reluctant.rules.gradient.exploding_gradient import ExplodingGradient
 from reluctant.rules.gradient.no_gradient import NoGradient
@@ -25,10 +28,15 @@ from reluctant.rules.head.relu_head import ReluHead
 from reluctant.rules.head.sum_reduction import SumReduction
 from reluctant.rules.head.unreachable_target import UnreachableTarget
 from reluctant.rules.head.wrong_loss_for_targets import WrongLossForTargets
+from reluctant.rules.initial_state.born_dead_risk import BornDeadRisk
 from reluctant.rules.initial_state.scale_too_large import ScaleTooLarge
 from reluctant.rules.initial_state.scale_too_small import ScaleTooSmall
 from reluctant.rules.initial_state.sign_frozen_unit import SignFrozenUnit
 from reluctant.rules.initial_state.symmetric_init import SymmetricInit
+from reluctant.rules.initial_state.wrong_scheme_for_activation import (
+    WrongSchemeForActivation,
+)
+from reluctant.rules.loop.bias_before_norm import BiasBeforeNorm
 from reluctant.rules.loop.frozen_parameter import FrozenParameter
 from reluctant.rules.loop.gradients_not_zeroed import GradientsNotZeroed
 from reluctant.rules.loop.leak_across_batch import LeakAcrossBatch
@@ -44,9 +52,11 @@ from reluctant.rules.step_size.excessive_weight_decay import ExcessiveWeightDeca
 from reluctant.rules.step_size.single_step_catastrophe import SingleStepCatastrophe
 from reluctant.rules.step_size.step_past_limit import StepPastLimit
 from reluctant.rules.step_size.step_too_small import StepTooSmall
+from reluctant.rules.units.born_dead_unit import BornDeadUnit
 from reluctant.rules.units.dead_layer import DeadLayer
 from reluctant.rules.units.dead_output_unit import DeadOutputUnit
 from reluctant.rules.units.dead_unit import DeadUnit
+from reluctant.rules.units.exploded_activation import ExplodedActivation
 from reluctant.rules.units.merged_units import MergedUnits
 from reluctant.rules.units.saturated_unit import SaturatedUnit
 
@@ -67,7 +77,10 @@ RULES: tuple[type[Rule], ...] = (
     DuplicateBatch,  # DAT201
     Unshuffled,  # DAT202
     Imbalance,  # DAT301
+    ConstantFeature,  # DAT401
     CannotOverfitOneBatch,  # FIT101
+    UnderfitPlateau,  # FIT201
+    NotYetConverged,  # FIT501
     VanishingGradient,  # GRD101
     ExplodingGradient,  # GRD102
     NoGradient,  # GRD301
@@ -82,8 +95,10 @@ RULES: tuple[type[Rule], ...] = (
     SumReduction,  # HED501
     ScaleTooSmall,  # INI101
     ScaleTooLarge,  # INI102
+    WrongSchemeForActivation,  # INI201
     SymmetricInit,  # INI301
     SignFrozenUnit,  # INI401
+    BornDeadRisk,  # INI501
     GradientsNotZeroed,  # LOP101
     ParameterNotInOptimizer,  # LOP201
     FrozenParameter,  # LOP202
@@ -91,6 +106,7 @@ RULES: tuple[type[Rule], ...] = (
     StepWithoutBackward,  # LOP302
     LeakAcrossBatch,  # LOP401
     MissingNonlinearity,  # LOP501
+    BiasBeforeNorm,  # LOP502
     NonfiniteLoss,  # NUM101
     NonfiniteData,  # NUM102
     NonfiniteGradient,  # NUM103
@@ -101,9 +117,11 @@ RULES: tuple[type[Rule], ...] = (
     SingleStepCatastrophe,  # STP501
     DeadUnit,  # UNT101
     DeadLayer,  # UNT102
+    BornDeadUnit,  # UNT103
     DeadOutputUnit,  # UNT201
     MergedUnits,  # UNT301
     SaturatedUnit,  # UNT401
+    ExplodedActivation,  # UNT501
 )
 
 # asked of a success map, many trainings of one recipe, and not of a trace

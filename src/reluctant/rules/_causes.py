@@ -14,11 +14,17 @@ _UNTAUGHT = (*_LOST_UNITS, "UNT401", "GRD101", "STP301", "HED101")
 CAUSES: dict[str, tuple[str, ...]] = {
     # A start that is too small starves the layers: late units see only their biases and
     # half of them are silent, gradients shrink by the same factors, a constant is left.
-    "INI101": (*_LOST_UNITS, "GRD101", "STP301", "HED101"),
+    "INI101": (*_LOST_UNITS, "UNT103", "GRD101", "STP301", "HED101"),
+    # So has one that suits another activation, once the layers are many.
+    "INI201": (*_LOST_UNITS, "UNT103", "GRD101", "STP301", "HED101"),
+    # What the shape alone makes likely.
+    "INI501": ("UNT103",),
     # A start that is too large has large curvature and large gradients, so that any
     # ordinary step is too long; bounded units start flat, which stops the gradient.
     "INI102": (
         *_LOST_UNITS,
+        "UNT103",
+        "UNT501",
         "UNT401",
         "STP101",
         "STP201",
@@ -28,7 +34,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "HED101",
     ),
     # Copies of one unit are silent together, or pass nothing back.
-    "INI301": (*_UNTAUGHT, "INI101", "UNT301"),
+    "INI301": (*_UNTAUGHT, "UNT103", "INI101", "UNT301"),
     # A unit of the wrong sign dies, and leaves a narrow layer too narrow.
     "INI401": (*_LOST_UNITS, "HED101"),
     # A layer of copies is as narrow; one at its flat ends passes nothing back.
@@ -36,8 +42,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "UNT401": ("GRD101", "STP301", "HED101"),
     # Large or uneven inputs make the curvature large, tiny ones starve the first layer;
     # a step that fits others is then too long, or too short.
-    "DAT101": ("STP101", "INI101", "GRD101", "STP301", *_THROWN),
-    "DAT102": ("DAT101", "STP101", "STP301", *_THROWN),
+    "DAT101": ("STP101", "INI101", "UNT103", "GRD101", "STP301", *_THROWN),
+    "DAT102": ("DAT101", "UNT103", "STP101", "STP301", *_THROWN),
+    # What never changes may be large besides; and it teaches nothing.
+    "DAT401": ("DAT101", "DAT102", "UNT103", "STP101", "STP301", "GRD101", *_THROWN),
     # Targets far away make the first gradients large, and the outputs late.
     "DAT103": ("STP101", "STP301", *_THROWN),
     # Few samples, or one class at a time, leave units without anything to fire on.
@@ -86,6 +94,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "GRD102": (*_LOST_UNITS, "STP201", "NUM101", "HED101"),
     # Where the first layers never move, the last one learns the bias.
     "GRD101": ("STP301", "HED101"),
+    # What was silent before the first step is counted among the dead.
+    "UNT103": ("UNT101", "UNT102", "GRD101", "STP301", "HED101"),
+    # A start whose activations have exploded sends back gradients as large.
+    "UNT501": ("GRD102", "STP101", *_THROWN),
     # Behind a layer that is silent as a whole every input is the same, and before it no
     # gradient arrives; its units are no separate problem.
     "UNT102": ("UNT101", "GRD101", "STP301", "HED101"),

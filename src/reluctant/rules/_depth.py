@@ -12,7 +12,7 @@ from reluctant.records.quantities import (
     PREACT_VARIATION,
     SIGNAL_GRAD_RMS,
 )
-from reluctant.stats import log_median
+from reluctant.stats import log_median, robust_slope
 
 _WEIGHTED = ("linear", "conv")  # operations that mix units; norms restore the scale
 
@@ -78,6 +78,46 @@ def gains(setup: Setup) -> dict[str, float]:
             found[layer.site] = gain / math.sqrt(2) if is_relu else gain
         behind = layer.activation
     return found
+
+
+def starved(
+    p: Profile, *, slope: float, decades: float, dependence: float
+) -> list[str]:
+    """Which signs of a signal that does not arrive a profile shows, each as a clause.
+
+    Args:
+        p: At the start.
+        slope: Decades of mean square that a layer may lose.
+        decades: How far signal or gradient (RMS) may fall over the depth.
+        dependence: Share of the output's mean square that must depend on the input.
+    """
+    reasons = []
+    falls = 2 * robust_slope(np.arange(len(p.layers)), p.forward)
+    fall = 2 * (ends(p.forward)[0] - ends(p.forward)[1])
+    if falls < -slope and fall > 2 * decades:
+        reasons.append(
+            f"its mean square falls by {fall:.1f} decades to the output, "
+            f"{-falls:.2f} a layer (limit {slope:g})"
+        )
+    known = p.dependence[np.isfinite(p.dependence)]
+    is_fed = known.size > 1 and known[0] > 1e-8  # else all inputs are alike
+    if is_fed and known[-1] < dependence:
+        reasons.append(
+            f"{known[-1]:.0e} of the output depends on the input (limit {dependence:g})"
+        )
+    first, last = ends(p.backward)
+    if last - first > decades:
+        reasons.append(
+            f"the gradient falls by {last - first:.1f} decades on its way back "
+            f"(limit {decades:g})"
+        )
+    return reasons
+
+
+def first_look(trace: Trace) -> int:
+    """The first sampled step: an adaptive optimizer redraws small weights in one."""
+    sites = trace.sites(PREACT_RMS)
+    return min((int(trace.series(PREACT_RMS, s).steps[0]) for s in sites), default=0)
 
 
 def ends(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -3,15 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS, PREACT_RMS, SIGNAL_GRAD_RMS
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import skill
-from reluctant.rules._depth import Profile, ends, gains, profile, weighted
+from reluctant.rules._depth import first_look, gains, profile, starved, weighted
 from reluctant.rules._loss import sound
-from reluctant.stats import robust_slope
 
 
 @dataclass(frozen=True)
@@ -93,9 +90,13 @@ class ScaleTooSmall(Rule):
         small = [site for site, gain in scale.items() if gain < self.gain]
         if len(small) < max(2, len(scale) / 2):
             return
-        first = _first_look(trace)
-        start = profile(trace, first, first)
-        reasons = self._starved(start)
+        first = first_look(trace)
+        reasons = starved(
+            profile(trace, first, first),
+            slope=self.slope,
+            decades=self.decades,
+            dependence=self.dependence,
+        )
         learnt = skill(trace)
         stuck = learnt.is_none(self.skill)
         if not reasons or not (
@@ -129,35 +130,3 @@ class ScaleTooSmall(Rule):
                 else Confidence.MEDIUM
             ),
         )
-
-    def _starved(self, p: Profile) -> list[str]:
-        """Which of the three signs are past their limit, each as a clause."""
-        reasons = []
-        depth = np.arange(len(p.layers))
-        slope = 2 * robust_slope(depth, p.forward)
-        fall = 2 * (ends(p.forward)[0] - ends(p.forward)[1])
-        if slope < -self.slope and fall > 2 * self.decades:
-            reasons.append(
-                f"its mean square falls by {fall:.1f} decades to the output, "
-                f"{-slope:.2f} a layer (limit {self.slope:g})"
-            )
-        known = p.dependence[np.isfinite(p.dependence)]
-        is_fed = known.size > 1 and known[0] > 1e-8  # else all inputs are alike
-        if is_fed and known[-1] < self.dependence:
-            reasons.append(
-                f"{known[-1]:.0e} of the output depends on the input (limit "
-                f"{self.dependence:g})"
-            )
-        first, last = ends(p.backward)
-        if last - first > self.decades:
-            reasons.append(
-                f"the gradient falls by {last - first:.1f} decades on its way back "
-                f"(limit {self.decades:g})"
-            )
-        return reasons
-
-
-def _first_look(trace: Trace) -> int:
-    """The first sampled step: an adaptive optimizer redraws small weights in one."""
-    sites = trace.sites(PREACT_RMS)
-    return min((int(trace.series(PREACT_RMS, s).steps[0]) for s in sites), default=0)
