@@ -97,7 +97,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # What was silent before the first step is counted among the dead.
     "UNT103": ("UNT101", "UNT102", "GRD101", "STP301", "HED101"),
     # A start whose activations have exploded sends back gradients as large.
-    "UNT501": ("GRD102", "STP101", *_THROWN),
+    "UNT501": ("UNT103", "GRD102", "STP101", *_THROWN),
     # Behind a layer that is silent as a whole every input is the same, and before it no
     # gradient arrives; its units are no separate problem.
     "UNT102": ("UNT101", "GRD101", "STP301", "HED101"),

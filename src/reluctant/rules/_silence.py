@@ -92,6 +92,8 @@ def silent(trace: Trace, layer: Layer) -> Silent | None:
     life = np.where(fired, at[:, None], -1).max(axis=0)
     reached_at, reached = _by_step(*trace.units(GRAD_REACHED, layer.site))
     is_exact = reached.shape[1] == rates.shape[1] and len(reached_at) > 0
+    if is_exact and _is_unheard(at, fired, reached_at, reached):
+        is_exact = False
     if is_exact:
         heard = np.where(~(reached == 0), reached_at[:, None], -1).max(axis=0)
         life = np.maximum(life, heard)
@@ -157,6 +159,21 @@ def _depth(trace: Trace, layer: Layer, life: NDArray[np.int64]) -> NDArray[np.fl
     since = (at[:, None] > life) & np.isfinite(top)
     highest = np.where(since, top, -np.inf).max(axis=0)
     return np.where(np.isfinite(highest), -highest / 10.0**scale, np.nan)
+
+
+def _is_unheard(
+    at: NDArray[np.int64],
+    fired: NDArray[np.bool_],
+    reached_at: NDArray[np.int64],
+    reached: NDArray[np.float64],
+) -> bool:
+    """Whether the layer fires and gets no gradient: then none is no sign of silence.
+
+    So it is below a dead output, or where the gradient has vanished.
+    """
+    both, i, j = np.intersect1d(at, reached_at, return_indices=True)
+    rows = np.flatnonzero(fired[i].any(axis=1)) if both.size else np.zeros(0, int)
+    return bool(rows.size and not (reached[j[rows[-1]]] != 0).any())
 
 
 def _varies(trace: Trace, layer: Layer) -> bool:

@@ -32,12 +32,12 @@ class WrongSchemeForActivation(Rule):
 
     ## Sick
     ```python
-    model, lr = mlp(depth=32, gain=0.7), 0.01
+    model, lr = mlp(depth=24, gain=0.7), 0.01
     ```
 
     ## Healthy
     ```python
-    model, lr = mlp(depth=32, gain=1.0), 0.01
+    model, lr = mlp(depth=24, gain=1.0), 0.01
     ```
 
     ## Blind spots

@@ -55,7 +55,9 @@ class BornDeadUnit(Rule):
     counts them, and the reason for it. Bias: taken away, the largest pre-activation
     would be above 0. Offset: the mean of what the layer receives, as its weights see
     it, is γ times what differs between samples; then of N samples a unit misses all
-    with probability Φ(−z/γ), z = Φ⁻¹(1 − 1/N) [Rister2020]. Where no reason is found
+    with probability Φ(−z/γ), z = Φ⁻¹(1 − 1/N). Deep networks gather such an offset by
+    themselves and bear it, so it counts at the first layer alone. Depth and width: a
+    layer of few units that is off as a whole [Lu2019]. Where no reason is found
     UNT101 and UNT102 say it; layers behind a silent one are its consequence.
 
     ## Sick
@@ -78,6 +80,8 @@ class BornDeadUnit(Rule):
     - `min_samples`: Silent samples it takes; for whole layers a third does.
     - `gamma`: Offset over spread from which on the offset is a reason: below it fewer
       than one unit in fifty is born dead.
+    - `risk`: Probability that a whole layer is off for a given input, 1 − ∏ (1 − 2⁻ᴺ)
+      over the layers, from which on narrowness is a reason.
     - `skill`: Share of the constant predictor's loss below which the network counts as
       not having learnt.
 
@@ -91,6 +95,7 @@ class BornDeadUnit(Rule):
     most: float = 0.5
     min_samples: int = 1000
     gamma: float = 1.5
+    risk: float = 0.1
     skill: float = 0.02
 
     code = "UNT103"
@@ -176,12 +181,14 @@ class BornDeadUnit(Rule):
                     f"their largest pre-activation would be "
                     f"{np.median((highest - bias[0])[held]):.3g}"
                 )
+        if s.layer.site != next((x.site for x in trace.setup.layers), ""):
+            return self._narrow(trace, mask)
         varies = trace.series(PREACT_VARIATION, site).values[:1]
         if not varies.size or not 0 < varies[0] < 1:
             return ""
         gamma = math.sqrt((1 - varies[0]) / varies[0])
         if gamma < self.gamma:
-            return ""
+            return self._narrow(trace, mask)
         n = max(2.0, float(s.samples[mask].min()))
         normal = NormalDist()
         expected = normal.cdf(-normal.inv_cdf(1 - 1 / n) / gamma)
@@ -189,4 +196,15 @@ class BornDeadUnit(Rule):
             f"what they receive lies {gamma:.3g} times as far from 0 as it differs "
             f"between samples (limit {self.gamma:g}), which leaves {expected:.0%} of "
             f"units silent on {n:,.0f} samples and as many always on"
+        )
+
+    def _narrow(self, trace: Trace, mask: NDArray[np.bool_]) -> str:
+        """Whether depth and width make it likely that a whole layer is silent."""
+        widths = [x.units for x in hidden(trace) if x.units and "#" not in x.site]
+        risk = 1 - math.prod(1 - 2.0**-n for n in widths)
+        if not mask.all() or risk < self.risk:
+            return ""
+        return (
+            f"{len(widths)} rectified layers of {min(widths)} to {max(widths)} units "
+            f"stop a given input with probability {risk:.2g} (limit {self.risk:g})"
         )
