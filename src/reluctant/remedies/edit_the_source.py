@@ -20,6 +20,12 @@ _EDITS: dict[str, EditSource] = {
         "CrossEntropyLoss(weight=1 / share_of_each_class)",
         "the loss, or draw the rare samples more often",
     ),
+    "DAT401": EditSource(
+        "x = (x // 255).float()",
+        "x = x.float() / 255",
+        "where inputs are prepared: divide after the cast, subtract each mean, leave "
+        "out what never changes",
+    ),
     "GRD301": EditSource(
         "x = layer(x).detach()",
         "x = layer(x)",
@@ -57,6 +63,11 @@ _EDITS: dict[str, EditSource] = {
     "LOP501": EditSource(
         "x = layer2(layer1(x))", "x = layer2(relu(layer1(x)))", "the forward pass"
     ),
+    "LOP502": EditSource(
+        "Conv2d(n, m, 3), BatchNorm2d(m)",
+        "Conv2d(n, m, 3, bias=False), BatchNorm2d(m)",
+        "the model, if a few parameters matter",
+    ),
     "NUM102": EditSource(
         "data = load()",
         "data = load()\ndata = data[data.isfinite().all(1)]",
@@ -74,6 +85,11 @@ _EDITS: dict[str, EditSource] = {
     ),
     "STP401": EditSource(
         "weight_decay=...", "weight_decay=1e-4", "the optimizer: a share of a step"
+    ),
+    "UNT501": EditSource(
+        "x = x + block(x)",
+        "x = x + block(norm(x))",
+        "the forward pass: a norm before each block, or block weights that begin small",
     ),
 }
 
