@@ -1,13 +1,15 @@
 import math
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reluctant.records import Confidence, Trace
+from reluctant.records import Confidence, Group, Trace
 from reluctant.rules import Blind
 from reluctant.rules.step_size.step_past_limit import StepPastLimit
-from rules.rule_cases import FALLING, judged
+from rules.rule_cases import FALLING, judged, mlp_setup
 
 RISING = [1.4 * 1.2**i for i in range(100)]
 
@@ -19,6 +21,7 @@ def run(gauge: float | list[float], loss: list[float], gain: float = 0.3) -> Tra
         step_gain=[gain] * len(gauges),
         step_curvature=[gain * g for g in gauges],
         learning_rate={"group0": [0.5]},
+        update_ratio={"fc0.weight": [1e-3] * len(loss)},
     )
 
 
@@ -68,3 +71,49 @@ def test_one_spike_of_the_gauge_without_harm_changes_nothing() -> None:
 def test_the_unit_of_the_loss_changes_nothing(c: float) -> None:
     (finding,) = StepPastLimit().check(run(5.0, RISING, gain=0.3 * c))
     assert "the step gauge is 5 " in finding.message
+
+
+def stepped(ratio: float, loss: list[float], depth: int = 4) -> Trace:
+    """No gauge: only how much of each weight a step replaces."""
+    ratios = {f"fc{i}.weight": [ratio] * len(loss) for i in range(depth)}
+    return judged(mlp_setup(depth), loss=loss, update_ratio=ratios)
+
+
+def test_without_a_gauge_steps_that_replace_the_weights_are_too_long() -> None:
+    (finding,) = StepPastLimit().check(stepped(0.5, RISING))
+    assert finding.message.startswith("one step replaces 50% of the weights at step")
+    assert "(limit 19% for 4 weight matrices)" in finding.message
+
+
+def test_the_product_over_layers_is_what_counts() -> None:
+    for depth in (1, 2, 3, 6):
+        limit = 2 ** (1 / depth) - 1
+        assert list(StepPastLimit().check(stepped(1.01 * limit, RISING, depth)))
+        with pytest.raises(Blind):
+            list(StepPastLimit().check(stepped(0.99 * limit, RISING, depth)))
+
+
+def test_long_steps_without_harm_are_training() -> None:
+    assert not list(StepPastLimit().check(stepped(0.9, FALLING)))
+
+
+def test_steps_against_the_gradient_need_no_curvature() -> None:
+    rng = np.random.default_rng(0)
+    gain = (-1 + 0.1 * rng.standard_normal(100)).tolist()
+    trace = judged(loss=RISING, step_gain=gain, step_curvature=[0.01] * 100)
+    (finding,) = StepPastLimit().check(trace)
+    assert "the steps go on against the gradient" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "is_found"), [(1, True), (8, True), (64, False)]
+)
+def test_momentum_lowers_the_limit_where_batches_are_small(
+    batch_size: int, is_found: bool
+) -> None:
+    groups = (Group(optimizer="SGD", options={"lr": 0.1, "momentum": 0.9}),)
+    setup = msgspec.structs.replace(mlp_setup(batch_size=batch_size), groups=groups)
+    trace = judged(
+        setup, loss=RISING, step_gain=[1.0] * 100, step_curvature=[0.3] * 100
+    )
+    assert bool(list(StepPastLimit().check(trace))) is is_found

@@ -1,7 +1,7 @@
 """The step gauge when harm set in."""
 
 from collections.abc import Sequence
-from math import isfinite
+from math import inf, isfinite, isnan, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +52,21 @@ def first_gauges(trace: Trace) -> tuple[float, float]:
     return float(ratios.min()), float(ratios.max())
 
 
+def mean_gauge(gain: np.ndarray, curvature: np.ndarray) -> Ratio:
+    """E[uᵀHu] / E[gᵀu]; infinite where the steps go uphill by their first term alone.
+
+    With momentum a step may go on against the gradient: then no curvature is needed to
+    raise the loss, and there is no ratio. It takes a mean clearly below 0 for that.
+    """
+    ratio = ratio_of_means(curvature, gain)
+    if isfinite(ratio.value) or len(gain) < 3:
+        return ratio
+    error = float(gain.std()) / len(gain) ** 0.5
+    if gain.mean() < -error and curvature.mean() > 0:
+        return Ratio(inf, nan, len(gain))
+    return ratio
+
+
 def gauge_at(
     trace: Trace, found: Sequence[Harm], windows: Sequence[int] = (12, 6, 3)
 ) -> GaugeAtHarm:
@@ -75,8 +90,8 @@ def gauge_at(
             continue
         for window in windows:
             last = upto[-window:]
-            gauge = ratio_of_means(curvature[last], gain[last])
-            if not isfinite(gauge.value):
+            gauge = mean_gauge(gain[last], curvature[last])
+            if isnan(gauge.value):
                 continue
             if best is None or gauge.value > 1.05 * best.gauge.value:
                 best = GaugeAtHarm(

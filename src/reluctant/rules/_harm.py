@@ -28,15 +28,15 @@ class Harm(NamedTuple):
     until: int
 
 
-def _layers_lost(trace: Trace) -> list[Harm]:
-    """Hidden layers most of whose units were alive and died."""
+def _layers_lost(trace: Trace, share: float) -> list[Harm]:
+    """Hidden layers of which so many units were alive and died."""
     found = []
     for layer in hidden(trace):
         s = silent(trace, layer)
         if s is None or not s.varies:
             continue
         died = s.ever & s.dead(min_samples=1000, born=np.inf, expected=20, times=3)
-        if died.mean() >= 0.6:
+        if died.mean() >= share:
             at = int(np.median(s.since[died]))
             text = f"{died.sum()} of {died.size} units of {layer.site} fall silent"
             found.append(Harm(at, f"{text}, half of them by step {at}", at))
@@ -72,7 +72,8 @@ def harms(trace: Trace, *, level: float) -> list[Harm]:
             text = f"{died.sum()} of {died.size} outputs of {layer.site} fall silent"
             found.append(Harm(at, f"{text} from step {at} on", last))
     learnt = skill(part)
-    found += _layers_lost(part) if learnt.is_exact and learnt.value < 0.5 else []
+    if learnt.is_exact:
+        found += _layers_lost(part, share=0.5)
     if not (learnt.is_exact and learnt.is_none(level)) or part.last_step < 20:
         return sorted(found)
     for layer in hidden(part):
