@@ -20,7 +20,7 @@ from reluctant.records import (
     Severity,
     Trace,
 )
-from reluctant.remedies import REMEDIES
+from reluctant.remedies import REMEDIES, Remedy
 
 WATCHED = 3000  # steps of the copy that is diagnosed, at most
 _BUDGET = 0.5  # of its time that watching may take: no one waits for it
@@ -81,6 +81,28 @@ def candidates(
         elif one.changes and _is_possible(one, is_recipe=is_recipe):
             tried.setdefault(one.remedy, one)
     return list(tried.values()), list(advice.values())
+
+
+def catalogue(training: Training, steps: int) -> list[Rival]:
+    """Every remedy of the catalogue that needs no finding, for a fresh start."""
+    _, trace = watched(training, steps, name="")
+    known = [
+        one
+        for remedy in REMEDIES
+        if (one := _unasked(remedy(), trace)) is not None
+        and one.trust != "advice"
+        and one.changes
+        and _is_possible(one, is_recipe=True)
+    ]
+    return rivals_of(known)
+
+
+def _unasked(remedy: Remedy, trace: Trace) -> Prescription | None:
+    """What a remedy would prescribe without a finding; None if it needs one."""
+    try:
+        return remedy.prescribe(_UNKNOWN, trace)
+    except (KeyError, IndexError):
+        return None
 
 
 def _is_possible(one: Prescription, *, is_recipe: bool) -> bool:

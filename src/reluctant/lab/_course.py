@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reluctant.changes import DoesNotFit, NothingToDo, RateSchedule, apply, step_hooks
-from reluctant.lab._advance import Advance, Progress
+from reluctant.lab._advance import Advance, Progress, in_torch
 from reluctant.lab._cells import Attempt, Cell, Stop, in_one_line, trend_of
 from reluctant.lab._map_score import Scorer
 from reluctant.lab._recipe import Training
@@ -123,7 +123,7 @@ def run_courses(
     restarts: bool = False,
     fused_order: bool = False,
 ) -> list[Done]:
-    """Train one course from several seeds together.
+    """Train one course from several seeds together, and score what came of them.
 
     Args:
         starts: Where they start.
@@ -137,6 +137,31 @@ def run_courses(
     Raises:
         DoesNotFit: If a change cannot be made.
     """
+    runs = _trained(starts, changes, advance, steps, seeds, restarts, fused_order)
+    return [run.done(steps) for run in runs]
+
+
+def treated_training(
+    starts: Starts, changes: tuple[Change, ...], *, steps: int, seed: int
+) -> Training:
+    """One training with changes, trained through in torch.
+
+    Raises:
+        DoesNotFit: If a change cannot be made.
+    """
+    (run,) = _trained(starts, changes, in_torch, steps, [seed], False, False)
+    return run.training
+
+
+def _trained(
+    starts: Starts,
+    changes: tuple[Change, ...],
+    advance: Advance,
+    steps: int,
+    seeds: Sequence[int],
+    restarts: bool,
+    fused_order: bool,
+) -> list["_Run"]:
     course = Course.of(changes)
     runs = [_Run(starts, seed, restarts, fused_order) for seed in seeds]
     left = steps
@@ -167,7 +192,7 @@ def run_courses(
         if change is not None:
             for run in runs:
                 run.make((change,), left)
-    return [run.done(steps) for run in runs]
+    return runs
 
 
 class _Run:
