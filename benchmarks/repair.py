@@ -1,12 +1,12 @@
 """How often the pipeline repairs a faulty training of which it knows nothing.
 
 Each faulty recipe of the corpus is treated as `reluctant treat` would: diagnosed,
-candidates tried, the best confirmed. The recipe's cause is not told. What won is made to
-fresh trainings on seeds that nothing was chosen by, and these are scored as the recipe
-scores them, or by the loss at the end. Beside it stand no treatment at all, the repaired
-twin of the recipe, and random search: changes of the same catalogue, one or two at a
-time, rates within three orders of magnitude, one training each; the best one wins. Both
-may spend the same number of training steps.
+candidates tried, the best confirmed. Its cause is not told. What won is made to fresh
+trainings on seeds that nothing was chosen by, and these are scored as the recipe scores
+them, or by the loss at the end. Beside it stand no treatment at all, the repaired twin
+of the recipe, and random search: changes of the same catalogue, one or two at a time,
+rates within three orders of magnitude, one training each; the best one wins. Both may
+spend the same number of training steps.
 
 As good as the twin: the median over the seeds is no worse than the twin's mean less two
 standard deviations of its seeds, or less a fiftieth of what the repair gains, whichever

@@ -361,6 +361,48 @@ def _is_parametrized(module: nn.Module) -> bool:
     return "weight" not in module._parameters or "parametrizations" in module._modules
 
 
+_BOUNDS = {
+    nn.Softmax,
+    nn.LogSoftmax,
+    nn.Sigmoid,
+    nn.LogSigmoid,
+    nn.Tanh,
+    nn.Softsign,
+    nn.ReLU,
+    nn.ReLU6,
+    nn.Hardsigmoid,
+    nn.Hardtanh,
+}
+_BOUND_NAMES = {
+    "softmax",
+    "log_softmax",
+    "sigmoid",
+    "logsigmoid",
+    "tanh",
+    "softsign",
+    "relu",
+    "relu6",
+    "clamp",
+}
+
+
+def bounds_of(model: nn.Module, traced: Traced) -> list[fx.Node]:
+    """Nodes through which the one output leaves, from the last one backwards."""
+    (output,) = (n for n in traced.graph.nodes if n.op == "output")
+    node, found = output.args[0], []
+    while isinstance(node, fx.Node) and _is_bound(node, model):
+        found.append(node)
+        node = node.args[0] if node.args else node.kwargs.get("input")
+    return found
+
+
+def _is_bound(node: fx.Node, model: nn.Module) -> bool:
+    if node.op == "call_module":
+        return type(model.get_submodule(str(node.target))) in _BOUNDS
+    name = getattr(node.target, "__name__", str(node.target))
+    return node.op in ("call_function", "call_method") and name in _BOUND_NAMES
+
+
 def rewrite(
     model: nn.Module, traced: Traced, edits: dict[fx.Node, Callable[[Tensor], Tensor]]
 ) -> None:

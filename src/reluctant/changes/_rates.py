@@ -10,6 +10,7 @@ from reluctant.changes._hooks import Clipping, Falling, Rising
 from reluctant.changes._patient import (
     Context,
     DoesNotFit,
+    NothingToDo,
     Patient,
     call,
     copy_to_look_at,
@@ -20,6 +21,7 @@ from reluctant.records import (
     ClipGradNorm,
     DecayLearningRate,
     ScaleLearningRate,
+    ScaleWeightDecay,
     SwapOptimizer,
     WarmUp,
 )
@@ -33,6 +35,18 @@ def scale_rate(
         group["lr"] = group["lr"] * change.factor
         if "initial_lr" in group:  # what a scheduler starts from
             group["initial_lr"] = group["initial_lr"] * change.factor
+    return change
+
+
+def scale_weight_decay(
+    change: ScaleWeightDecay, patient: Patient, context: Context
+) -> ScaleWeightDecay:
+    """Make a `ScaleWeightDecay`."""
+    groups = [g for g in patient.optimizer.param_groups if g.get("weight_decay")]
+    if not groups:
+        raise NothingToDo("the optimizer has no weight decay.")
+    for group in groups:
+        group["weight_decay"] = group["weight_decay"] * change.factor
     return change
 
 
@@ -120,6 +134,7 @@ def add_parameters(
     first = patient.optimizer.param_groups[0]["params"]
     owned = {id(p) for g in patient.optimizer.param_groups for p in g["params"]}
     for name in change.parameters:
+        known[name].requires_grad_(True)
         if id(known[name]) not in owned:
             first.append(known[name])
     return change

@@ -8,10 +8,27 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from reluctant.changes._graph import paths_of, rewrite, trace
+from reluctant.changes._graph import bounds_of, paths_of, rewrite, trace
 from reluctant.changes._hooks import Repelling
-from reluctant.changes._patient import Context, DoesNotFit, Patient
-from reluctant.records import AddDropout, RepelUnits, SwapActivation, SwapLoss
+from reluctant.changes._patient import (
+    Context,
+    DoesNotFit,
+    NothingToDo,
+    Patient,
+    call,
+    copy_to_look_at,
+    streams_kept,
+)
+from reluctant.records import (
+    AddDropout,
+    InsertActivation,
+    RepelUnits,
+    ScaleDropout,
+    SwapActivation,
+    SwapLoss,
+    TrainMode,
+    UnboundOutputs,
+)
 
 
 def _same(value: Tensor) -> Tensor:
@@ -91,6 +108,73 @@ def swap_activation(
     return SwapActivation(sites, change.activation, change.slope)
 
 
+def unbind_outputs(
+    change: UnboundOutputs, patient: Patient, context: Context
+) -> UnboundOutputs:
+    """Make an `UnboundOutputs`."""
+    traced = trace(patient.model)
+    nodes = bounds_of(patient.model, traced)
+    if not nodes:
+        raise NothingToDo("nothing bounds the outputs, as far as torch.fx can follow.")
+    rewrite(patient.model, traced, dict.fromkeys(nodes, _same))
+    return change
+
+
+def insert_activation(
+    change: InsertActivation, patient: Patient, context: Context
+) -> InsertActivation:
+    """Make an `InsertActivation`; the change with the layers that it was made to."""
+    traced = trace(patient.model)
+    bare = [
+        path
+        for site, path in traced.paths.items()
+        if (site in change.sites or not change.sites)
+        and site not in traced.heads
+        and not path.acts
+        and not path.refusal
+    ]
+    if not bare:
+        raise NothingToDo("there are no two layers with nothing between them.")
+    for path in bare:
+        path.module.register_forward_hook(Bending(change.activation))
+    sites = tuple(path.site for path in bare)
+    return InsertActivation(sites, change.activation)
+
+
+class Bending:
+    """Applies an activation to what a layer puts out."""
+
+    def __init__(self, activation: str) -> None:
+        self.activation = activation
+
+    def __call__(self, module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        return output.relu() if self.activation == "relu" else output.tanh()
+
+
+def scale_dropout(
+    change: ScaleDropout, patient: Patient, context: Context
+) -> ScaleDropout:
+    """Make a `ScaleDropout`."""
+    drops = [
+        module
+        for module in patient.model.modules()
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0
+    ]
+    if not drops:
+        raise NothingToDo("the model has no dropout layer.")
+    for module in drops:
+        module.p = min(1.0, module.p * change.factor)
+    return change
+
+
+def train_mode(change: TrainMode, patient: Patient, context: Context) -> TrainMode:
+    """Make a `TrainMode`."""
+    if all(module.training for module in patient.model.modules()):
+        raise NothingToDo("the model is in training mode.")
+    patient.model.train()
+    return change
+
+
 class Dropping:
     """Drops what a layer reads, while the layer trains."""
 
@@ -145,28 +229,84 @@ class _Classes:
         return value
 
 
+class _Fitted:
+    """A loss of one number an output, targets brought to the outputs' shape.
+
+    Args:
+        loss: Such as the squared error.
+        no: The target that stands for 0, where targets are yes and no; else None.
+    """
+
+    def __init__(self, loss: nn.Module, no: float | None = None) -> None:
+        self.loss, self.no = loss, no
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        if self.no is not None:
+            targets = targets > self.no
+        value: Tensor = self.loss(outputs, targets.reshape(outputs.shape).to(outputs))
+        return value
+
+
+_LOSSES: dict[str, type[nn.Module]] = {
+    "cross-entropy": nn.CrossEntropyLoss,
+    "mse": nn.MSELoss,
+    "l1": nn.L1Loss,
+    "huber": nn.HuberLoss,
+    "nll": nn.NLLLoss,
+    "bce-with-logits": nn.BCEWithLogitsLoss,
+}
+
+
 def swap_loss(change: SwapLoss, patient: Patient, context: Context) -> SwapLoss:
     """Make a `SwapLoss`; targets are turned into what it takes."""
-    kinds: dict[str, type[nn.Module]] = {
-        "cross-entropy": nn.CrossEntropyLoss,
-        "mse": nn.MSELoss,
-        "l1": nn.L1Loss,
-        "huber": nn.HuberLoss,
-        "nll": nn.NLLLoss,
-        "bce-with-logits": nn.BCEWithLogitsLoss,
-    }
-    loss: Any = kinds[change.loss](reduction=change.reduction)
-    targets = context.data("a swap of the loss")[0][1]
+    inputs, targets = context.data("a swap of the loss")[0]
     if not isinstance(targets, Tensor):
         raise DoesNotFit(f"targets are a {type(targets).__name__}, not a tensor.")
+    kind = change.loss
+    if kind == "suited":
+        kind = _suited(_outputs(patient, inputs), targets)
+    loss: Any = _LOSSES[kind](reduction=change.reduction)
     are_classes = not targets.is_floating_point() and targets.dim() == 1
-    wants_classes = change.loss in ("cross-entropy", "nll")
-    if are_classes and not wants_classes:
+    if kind in ("cross-entropy", "nll"):
+        if not are_classes:
+            if not _are_rows(targets):
+                raise DoesNotFit(f"targets are no classes, which {kind} needs.")
+            loss = _Classes(loss)
+    elif change.loss == "suited":
+        values = targets.unique()
+        no = float(values.min()) if kind == "bce-with-logits" else None
+        loss = _Fitted(loss, no)
+    elif are_classes:
         loss = _OneHot(loss)
-    elif wants_classes and not are_classes:
-        rows = targets.dim() == 2 and bool(((targets == 0) | (targets == 1)).all())
-        if not rows or not bool((targets.sum(dim=1) == 1).all()):
-            raise DoesNotFit(f"targets are no classes, which {change.loss} needs.")
-        loss = _Classes(loss)
     vars(patient)["loss_fn"] = loss
-    return change
+    return SwapLoss(kind, change.reduction) if change.loss != "suited" else change
+
+
+def _suited(outputs: Tensor, targets: Tensor) -> Any:
+    """Which loss outputs and targets ask for."""
+    width = outputs.shape[-1] if outputs.dim() > 1 else 1
+    are_classes = not targets.is_floating_point() and targets.dim() == 1
+    if width > 1 and (are_classes or _are_rows(targets)):
+        return "cross-entropy"
+    if outputs.numel() != targets.numel():
+        raise DoesNotFit(
+            f"outputs of shape {tuple(outputs.shape)} and targets of shape "
+            f"{tuple(targets.shape)} do not go together."
+        )
+    values = sorted(float(v) for v in targets.unique()[:3])
+    return "bce-with-logits" if values in ([0, 1], [-1, 1]) else "mse"
+
+
+def _are_rows(targets: Tensor) -> bool:
+    """Whether they are one-hot rows."""
+    rows = targets.dim() == 2 and bool(((targets == 0) | (targets == 1)).all())
+    return rows and targets.shape[1] > 1 and bool((targets.sum(dim=1) == 1).all())
+
+
+@torch.no_grad()
+def _outputs(patient: Patient, inputs: Any) -> Tensor:
+    with streams_kept():
+        outputs = call(copy_to_look_at(patient.model), inputs)
+    if not isinstance(outputs, Tensor):
+        raise DoesNotFit(f"outputs are a {type(outputs).__name__}, not a tensor.")
+    return outputs

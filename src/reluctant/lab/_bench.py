@@ -71,7 +71,7 @@ class Bench:
     ) -> None:
         self.starts, self.steps = Starts(source, after), steps
         self.after = after
-        self._workers = processors() if workers is None else max(1, workers)
+        self.workers = processors() if workers is None else max(1, workers)
         self._deadline, self._most_steps = deadline, most_steps
         self._on_progress = on_progress
         self._done: dict[tuple[str, int], Done] = {}
@@ -110,6 +110,14 @@ class Bench:
             self._in_processes(tasks)
         finally:
             self.seconds += time.monotonic() - begun
+
+    def possible(self, rivals: Sequence[Rival], seeds: Sequence[int]) -> list[Rival]:
+        """Those whose changes can be made; why others cannot is kept."""
+        return [
+            rival
+            for rival in rivals
+            if rival.name not in self._refusals and self._fits(rival, list(seeds))
+        ]
 
     def done(self, rival: Rival, seeds: Sequence[int]) -> list[Done]:
         """What came of an arm at those of the seeds that were trained."""
@@ -169,7 +177,7 @@ class Bench:
             self._must_have_time()
             with hard_ground():
                 try:
-                    done = self._courses(rival, some, Fused(self._workers))
+                    done = self._courses(rival, some, Fused(self.workers))
                 except DoesNotFit as reason:
                     self._refusals[rival.name] = str(reason)
                     break
@@ -194,7 +202,7 @@ class Bench:
         tasks = [partial(self._one, rival, seed) for rival, seed in jobs]
         got = 0
         for position, answer in run_all(
-            tasks, workers=self._workers, deadline=self._deadline
+            tasks, workers=self.workers, deadline=self._deadline
         ):
             rival, seed = jobs[position]
             got += 1
@@ -270,7 +278,7 @@ def must_afford_a_pair(
         begun = time.monotonic()
         training.step(probe)
         pair = 2 * bench.steps * (time.monotonic() - begun) / probe
-    if pair > seconds * max(1, bench._workers):
+    if pair > seconds * max(1, bench.workers):
         raise UsageError(
             f"a budget of {seconds:g} seconds is too small: a pair of trainings takes "
             f"about {pair:.3g}. Give more, or fewer steps a training."

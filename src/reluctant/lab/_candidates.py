@@ -24,6 +24,31 @@ from reluctant.remedies import REMEDIES, Remedy
 
 WATCHED = 3000  # steps of the copy that is diagnosed, at most
 _BUDGET = 0.5  # of its time that watching may take: no one waits for it
+# where nothing was found: range and step first, then weights, then other functions
+PROTOCOL = (
+    "standardize-inputs",
+    "lower-learning-rate",
+    "raise-learning-rate",
+    "use-adam",
+    "initialize-from-data",
+    "standardize-targets",
+    "swap-hidden-activation",
+    "zero-outgoing-weights",
+    "restart-with-selection",
+    "revive-dead-outputs",
+    "revive-dead-units",
+    "split-merged-units",
+    "let-learning-rate-fall",
+    "use-momentum",
+    "widen-layers",
+    "widen-then-prune",
+    "balance-units",
+    "shrink-outgoing-weights",
+    "leak-hidden-units",
+    "smooth-hidden-units",
+    "drop-units",
+    "repel-alike-units",
+)
 _UNKNOWN = Finding(
     code="",
     name="does-not-learn",
@@ -53,18 +78,19 @@ def candidates(
 ) -> tuple[list[Prescription], list[Prescription]]:
     """Prescriptions to try, the likeliest first, and those that are advice alone.
 
-    First what the diagnoses prescribe, then what may treat its findings, then what
-    may help whatever the cause is; each remedy once.
+    First what is prescribed for what explains the rest, then what else may treat it,
+    then the same for all other findings, then what may help whatever the cause is, in
+    the order of `PROTOCOL`; each remedy once.
     """
-    wanted = [one for diagnosis in diagnoses for one in diagnosis.prescriptions]
-    found = [one for diagnosis in diagnoses for one in diagnosis.findings]
-    for finding in (*found, _UNKNOWN):
-        code = finding.code or "*"
-        for remedy in REMEDIES:
-            if code in remedy.may_treat:
-                one = remedy().prescribe(finding, trace)
-                if one is not None:
-                    wanted.append(one)
+    roots = [f for d in diagnoses for f in d.findings if f.code not in d.explained]
+    others = [f for d in diagnoses for f in d.findings if f.code in d.explained]
+    wanted: list[Prescription] = []
+    for findings in (roots, others):
+        codes = {finding.code for finding in findings}
+        wanted += [p for d in diagnoses for p in d.prescriptions if p.cures in codes]
+        wanted += _that_may(findings, REMEDIES, trace)
+    general = sorted(REMEDIES, key=lambda remedy: _place(remedy.name()))
+    wanted += _that_may([_UNKNOWN], general, trace)
     if not is_recipe:
         from reluctant.remedies.start_over import StartOver
 
@@ -81,6 +107,23 @@ def candidates(
         elif one.changes and _is_possible(one, is_recipe=is_recipe):
             tried.setdefault(one.remedy, one)
     return list(tried.values()), list(advice.values())
+
+
+def _that_may(
+    findings: Sequence[Finding], remedies: Sequence[type[Remedy]], trace: Trace
+) -> list[Prescription]:
+    """What remedies prescribe for findings that they may treat."""
+    asked = [
+        remedy().prescribe(finding, trace)
+        for finding in findings
+        for remedy in remedies
+        if (finding.code or "*") in remedy.may_treat
+    ]
+    return [one for one in asked if one is not None]
+
+
+def _place(name: str) -> int:
+    return PROTOCOL.index(name) if name in PROTOCOL else len(PROTOCOL)
 
 
 def catalogue(training: Training, steps: int) -> list[Rival]:

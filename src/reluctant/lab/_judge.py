@@ -76,9 +76,7 @@ class Judge:
             return (attempt.score - attempt.constant_score) / (
                 1 - attempt.constant_score
             )
-        start = attempt.constant_loss
-        if math.isnan(start):
-            start = attempt.first_loss
+        start = start_loss(attempt)
         return (start - attempt.loss) / abs(start) if start else math.nan
 
     def outcome(self, attempt: Attempt) -> MapOutcome:
@@ -134,3 +132,9 @@ class Judge:
             return attempt.score > limit
         least = (1 - limit) * self.best_gain
         return self.best_gain >= LEAST and self.gain(attempt) >= least
+
+
+def start_loss(attempt: Attempt) -> float:
+    """What there is to lose: of the best constant predictor, or of the start."""
+    known = attempt.constant_loss
+    return known if math.isfinite(known) else attempt.first_loss

@@ -1,9 +1,7 @@
 """Diagnose, try what may help on paired copies, confirm the best, apply it, undo it."""
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import combinations
 from typing import Any
 
 import torch
@@ -13,14 +11,11 @@ from torch.optim import Optimizer
 from reluctant.changes import Applied, Context, DoesNotFit, Snapshot, apply
 from reluctant.lab._advance import in_torch
 from reluctant.lab._bench import (
-    RESTART_RIVAL,
-    UNTREATED_RIVAL,
     Bench,
-    OutOfTime,
     Rival,
     must_afford_a_pair,
 )
-from reluctant.lab._candidates import candidates, joined, rivals_of, watched
+from reluctant.lab._candidates import WATCHED, candidates, rivals_of, watched
 from reluctant.lab._check import check_training
 from reluctant.lab._course import Course, select_start
 from reluctant.lab._judge import DEFAULT, read_criterion
@@ -29,13 +24,12 @@ from reluctant.lab._map import _short
 from reluctant.lab._map_train import hard_ground
 from reluctant.lab._recipe import LossFn, Recipe, Training
 from reluctant.lab._starts import context_of
+from reluctant.lab._treat_search import Budget, Search
 from reluctant.lab._trial import (
-    LEVEL,
     SEEDS,
     default_steps,
     first_of,
     run_trial,
-    trial_of,
 )
 from reluctant.records import (
     UNTREATED,
@@ -47,21 +41,13 @@ from reluctant.records import (
     UsageError,
 )
 
-ROUNDS = (4, 8, 16)  # seeds by which rivals are sorted out
-KEPT = 1 / 3  # of the rivals, after each round
-ENOUGH = 0.9  # successes: a remedy that reaches it needs no second one beside it
 FRESH_SEEDS = 10_000  # from here on: seeds that no rival was chosen by
 SEARCH = 0.65  # of the budget, the rest is for confirmation
-FIRST = 0.4  # of the budget, that the first round may take: some rivals are slow
-LIKELY = 6  # of what was prescribed first, and of what did best: paired if need be
-MOST_PAIRS = 15
+ARMS = 3  # that are trained to confirm: untreated, restart, the winner
+LEAST_SEARCH = 0.5  # of the budget, however many seeds are to confirm
 CHECK = 10.0  # seconds for the exams of a copy
 SECONDS = 600.0
-MOSTLY = 0.5  # of the pairs won, less those lost: clearly better than untreated
-DEARER = 1.1  # times an untreated training
 CONFIRMED = 2  # rivals that are confirmed, at most: the second if the first fails
-
-ALL = "all seeds were used"
 
 Notify = Callable[[str], None]
 
@@ -301,20 +287,21 @@ def _treated(
     must_afford_a_pair(bench, seconds=seconds, most_steps=most_steps)
     notify(f"watching a copy of {name} train")
     start = bench.starts.make(0)
+    watching = time.monotonic()
     seen, trace = watched(start, bench.steps, name=name)
+    each = (time.monotonic() - watching) * bench.steps / min(bench.steps, WATCHED)
     with hard_ground():
         checked = check_training(start, budget=CHECK, name=name)
     diagnosis = seen if seen.root is not None or checked.root is None else checked
     wanted, advice = candidates([seen, checked], trace, is_recipe=is_recipe)
     rivals = rivals_of(wanted)
     notes = [f"only its author can: {one.remedy}: {one.because}" for one in advice]
-    search = _Search(bench, success, notify)
-
-    def limit(share: float) -> None:
-        bench.limit(_part(begun, seconds, share), _share(most_steps, share))
-
-    ranked = search.sort_out(rivals, limit)
-    bench.limit(_part(begun, seconds, 1.0), most_steps)
+    budget = Budget(bench, begun, seconds, most_steps, each, bench.workers)
+    search = Search(
+        bench, budget, _search_share(bench, seeds, most_steps), success, notify
+    )
+    ranked = search.sort_out(rivals)
+    budget.limit(1.0)
     rounds = tuple(search.rounds)
 
     def record(**known: Any) -> TreatmentRecord:
@@ -350,125 +337,12 @@ def _treated(
     return record(confirmation=confirmation, verdict=_nothing(ranked, rounds)), None
 
 
-class _Search:
-    """Successive halving over seeds.
-
-    Every training runs to its end: short ones reject right cures.
-    """
-
-    def __init__(self, bench: Bench, success: str, notify: Notify) -> None:
-        self._bench, self._success, self._notify = bench, success, notify
-        self.rounds: list[Trial] = []
-        self.notes: list[str] = []
-
-    def sort_out(
-        self, rivals: Sequence[Rival], limit: Callable[[float], None]
-    ) -> list[Rival]:
-        """The best rivals, pairs of them included where one is not enough."""
-        limit(FIRST)
-        first = self._ranked(rivals, self._round(rivals, ROUNDS[0]))
-        if first:
-            self._notify(f"the first is {first[0].name}")
-        limit(SEARCH)
-        ranked = self._halved(first, ROUNDS[1:])
-        if not ranked or self._is_enough(ranked[0]):
-            return ranked
-        pairs = _pairs([*rivals[:LIKELY], *first[:LIKELY]], first)
-        if pairs and self.rounds[-1].ended == ALL:
-            self._notify(f"none alone is enough: {len(pairs)} pairs")
-            found = self._ranked(pairs, self._round(pairs, ROUNDS[0]))
-            some = [*ranked[:2], *found[: max(2, math.ceil(len(found) * KEPT))]]
-            ranked = self._ranked(some, self._round(some, ROUNDS[-1])) or ranked
-        return ranked
-
-    def _halved(self, ranked: list[Rival], rounds: Sequence[int]) -> list[Rival]:
-        """The best ones on more and more seeds; what is left, the best first."""
-        for count in rounds:
-            if len(ranked) <= 1:
-                break
-            left = ranked[: max(2, math.ceil(len(ranked) * KEPT))]
-            found = self._round(left, count)
-            ranked = self._ranked(left, found) or ranked
-            if found.ended != ALL:
-                break
-        return ranked
-
-    def _is_enough(self, rival: Rival) -> bool:
-        best = self.rounds[-1].arm(rival.name).success
-        return bool(best.n and best.p >= ENOUGH)
-
-    def _round(self, rivals: Sequence[Rival], count: int) -> Trial:
-        self._notify(f"{len(rivals)} treatments on {count} seeds")
-        seeds = range(count)
-        ended = ALL
-        try:
-            self._bench.run([UNTREATED_RIVAL, RESTART_RIVAL, *rivals], seeds)
-        except OutOfTime:
-            ended = "the budget was used up"
-            self.notes.append(
-                f"the budget was used up while {len(rivals)} treatments were sorted "
-                f"out on {count} seeds."
-            )
-        found = trial_of(self._bench, rivals, seeds, self._success, LEVEL, ended)
-        if not found.arm(UNTREATED).outcomes:
-            reason = found.arm(UNTREATED).refusal or "the budget is too small"
-            raise UsageError(f"not one training could be done: {reason}")
-        errors = {o.reason for o in found.arm(UNTREATED).outcomes if o.reason}
-        if all(o.outcome == "raised" for o in found.arm(UNTREATED).outcomes):
-            raise UsageError(f"the training itself fails: {sorted(errors)[0]}")
-        self.rounds.append(found)
-        return found
-
-    def _ranked(self, rivals: Sequence[Rival], found: Trial) -> list[Rival]:
-        """Those that could be tried, the best first; half-tried ones are left out."""
-        most = max((len(found.arm(r.name).outcomes) for r in rivals), default=0)
-        tried = [r for r in rivals if 0 < len(found.arm(r.name).outcomes) == most]
-
-        def key(rival: Rival) -> tuple[float, ...]:
-            arm = found.arm(rival.name)
-            compared = found.against_untreated(rival.name)
-            won = (compared.wins - compared.losses) if compared else 0
-            pairs = max(1, compared.pairs) if compared else 1
-            invasive = sum(p.trust != "safe" for p in rival.prescriptions)
-            loss = arm.loss if math.isfinite(arm.loss) else math.inf
-            return (
-                -round(arm.success.p, 2),
-                won / pairs < MOSTLY,  # then whether it changes what is learnt
-                invasive,
-                len(rival.prescriptions),
-                _is_staged(rival),
-                arm.cost > DEARER,
-                -round(won / pairs, 1),
-                loss,
-            )
-
-        return sorted(tried, key=key)
-
-
-def _pairs(likely: Sequence[Rival], ranked: Sequence[Rival]) -> list[Rival]:
-    """Pairs of the likeliest: of what was prescribed first, and what did best."""
-    place = {rival.name: i for i, rival in enumerate(ranked)}
-    members = {rival.name: rival for rival in likely if rival.name in place}
-    found = [
-        (place[one.name] + place[two.name], pair)
-        for one, two in combinations(members.values(), 2)
-        if (pair := joined(one, two)) is not None
-    ]
-    return [pair for _, pair in sorted(found, key=lambda item: item[0])[:MOST_PAIRS]]
-
-
-def _is_staged(rival: Rival) -> bool:
-    """Whether it takes more than a line of the user's: several starts, or stages."""
-    course = Course.of(rival.changes)
-    return course.select is not None or bool(course.late)
-
-
-def _part(begun: float, seconds: float | None, share: float) -> float | None:
-    return None if seconds is None else begun + share * seconds
-
-
-def _share(most: float | None, share: float) -> float | None:
-    return None if most is None else share * most
+def _search_share(bench: Bench, seeds: int, most_steps: float | None) -> float:
+    """Of the budget: what leaves enough to confirm the winner."""
+    if most_steps is None:
+        return SEARCH
+    confirming = ARMS * seeds * bench.steps / most_steps
+    return max(1 - confirming, LEAST_SEARCH)
 
 
 def _praise(arm: Arm, trial: Trial, diagnosis: Diagnosis) -> str:

@@ -16,7 +16,7 @@ from reluctant.lab._bench import (
 )
 from reluctant.lab._cells import Attempt
 from reluctant.lab._course import Done
-from reluctant.lab._judge import DEFAULT, Judge, read_criterion
+from reluctant.lab._judge import DEFAULT, Judge, read_criterion, start_loss
 from reluctant.lab._map_recipe import steps_of
 from reluctant.lab._recipe import Recipe, Training, build
 from reluctant.records import (
@@ -132,9 +132,11 @@ def trial_of(
     success: str,
     level: float,
     ended: str,
+    *,
+    restart: bool = True,
 ) -> Trial:
     """What is known of the arms at some seeds."""
-    everyone = [UNTREATED_RIVAL, RESTART_RIVAL, *rivals]
+    everyone = [UNTREATED_RIVAL, *([RESTART_RIVAL] if restart else []), *rivals]
     done = {rival.name: bench.done(rival, seeds) for rival in everyone}
     comparable = {r.name for r in everyone if not _swaps_the_loss(r)}
     attempts = [d.attempt for n, some in done.items() for d in some if n in comparable]
@@ -284,9 +286,7 @@ def _beats(a: Attempt, b: Attempt, *, by_score: bool) -> bool:
 
 def _least(attempt: Attempt) -> float:
     """A difference in the loss that is nothing, beside what there is to gain."""
-    start = attempt.constant_loss
-    if not math.isfinite(start):
-        start = attempt.first_loss
+    start = start_loss(attempt)
     return NOTHING * abs(start) if math.isfinite(start) else 0.0
 
 

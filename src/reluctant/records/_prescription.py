@@ -173,16 +173,36 @@ class SwapActivation(msgspec.Struct, frozen=True, tag=True):
     slope: float = 0.0
 
 
+class UnboundOutputs(msgspec.Struct, frozen=True, tag=True):
+    """Take off the softmax, sigmoid, … through which the outputs leave the model."""
+
+
+class InsertActivation(msgspec.Struct, frozen=True, tag=True):
+    """Put an activation behind layers that another layer reads as they are.
+
+    Attributes:
+        sites: Layers, as the trace names them; empty for all such.
+        activation: What is put there.
+    """
+
+    sites: tuple[str, ...] = ()
+    activation: Literal["relu", "tanh"] = "relu"
+
+
 class SwapLoss(msgspec.Struct, frozen=True, tag=True):
     """Measure the error in another way.
 
     Attributes:
         loss: As torch names it; targets are turned from classes to one-hot rows, or
-            back, where it needs them.
+            back, where it needs them. `"suited"` is told from the targets when applied:
+            cross-entropy for classes, the binary one for yes and no, else the squared
+            error.
         reduction: Over the samples of a batch.
     """
 
-    loss: Literal["cross-entropy", "mse", "l1", "huber", "nll", "bce-with-logits"]
+    loss: Literal[
+        "cross-entropy", "mse", "l1", "huber", "nll", "bce-with-logits", "suited"
+    ]
     reduction: Literal["mean", "sum"] = "mean"
 
 
@@ -276,8 +296,27 @@ class AddDropout(msgspec.Struct, frozen=True, tag=True):
     share: float = 0.1
 
 
+class ScaleDropout(msgspec.Struct, frozen=True, tag=True):
+    """Drop `factor` times as much in every dropout layer."""
+
+    factor: float
+
+
+class ScaleWeightDecay(msgspec.Struct, frozen=True, tag=True):
+    """Multiply every parameter group's weight decay by `factor`."""
+
+    factor: float
+
+
+class TrainMode(msgspec.Struct, frozen=True, tag=True):
+    """Put the model and all its modules into training mode."""
+
+
 class AddParameters(msgspec.Struct, frozen=True, tag=True):
-    """Hand `parameters` to the optimizer, in its first parameter group."""
+    """Hand `parameters` to the optimizer, in its first parameter group.
+
+    Those that are frozen are thawed.
+    """
 
     parameters: tuple[str, ...]
 
@@ -319,6 +358,11 @@ Change: TypeAlias = (
     | Prune
     | AddDropout
     | AddParameters
+    | InsertActivation
+    | ScaleDropout
+    | ScaleWeightDecay
+    | TrainMode
+    | UnboundOutputs
     | EditSource
 )  # the closed list of edits
 

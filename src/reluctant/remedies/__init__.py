@@ -3,10 +3,13 @@
 from reluctant.remedies._base import Remedy
 from reluctant.remedies.add_missing_parameters import AddMissingParameters
 from reluctant.remedies.balance_units import BalanceUnits
+from reluctant.remedies.bend_between_layers import BendBetweenLayers
 from reluctant.remedies.clean_the_input import CleanTheInput
 from reluctant.remedies.clip_gradients import ClipGradients
+from reluctant.remedies.drop_less import DropLess
 from reluctant.remedies.drop_units import DropUnits
 from reluctant.remedies.edit_the_source import EditTheSource
+from reluctant.remedies.fit_loss_to_targets import FitLossToTargets
 from reluctant.remedies.initialize_from_data import InitializeFromData
 from reluctant.remedies.leak_head import LeakHead
 from reluctant.remedies.leak_hidden_units import LeakHiddenUnits
@@ -29,9 +32,12 @@ from reluctant.remedies.standardize_targets import StandardizeTargets
 from reluctant.remedies.start_over import StartOver
 from reluctant.remedies.swap_head_activation import SwapHeadActivation
 from reluctant.remedies.swap_hidden_activation import SwapHiddenActivation
+from reluctant.remedies.thaw_parameters import ThawParameters
+from reluctant.remedies.train_in_training_mode import TrainInTrainingMode
 from reluctant.remedies.use_adam import UseAdam
 from reluctant.remedies.use_momentum import UseMomentum
 from reluctant.remedies.warm_up_learning_rate import WarmUpLearningRate
+from reluctant.remedies.weaken_weight_decay import WeakenWeightDecay
 from reluctant.remedies.widen_layers import WidenLayers
 from reluctant.remedies.widen_then_prune import WidenThenPrune
 from reluctant.remedies.zero_outgoing_weights import ZeroOutgoingWeights
@@ -40,12 +46,16 @@ from reluctant.remedies.zero_the_gradients import ZeroTheGradients
 __all__ = ["REMEDIES", "Remedy"]
 
 REMEDIES: tuple[type[Remedy], ...] = (
+    Remedy,
     AddMissingParameters,
     BalanceUnits,
+    BendBetweenLayers,
     CleanTheInput,
     ClipGradients,
+    DropLess,
     DropUnits,
     EditTheSource,
+    FitLossToTargets,
     InitializeFromData,
     LeakHead,
     LeakHiddenUnits,
@@ -68,9 +78,12 @@ REMEDIES: tuple[type[Remedy], ...] = (
     StartOver,
     SwapHeadActivation,
     SwapHiddenActivation,
+    ThawParameters,
+    TrainInTrainingMode,
     UseAdam,
     UseMomentum,
     WarmUpLearningRate,
+    WeakenWeightDecay,
     WidenLayers,
     WidenThenPrune,
     ZeroOutgoingWeights,

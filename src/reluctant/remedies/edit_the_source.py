@@ -36,20 +36,6 @@ _EDITS: dict[str, EditSource] = {
         "clip_grad_norm_(model.parameters(), 10 * usual_norm)",
         "the training loop: a limit that only rare gradients pass",
     ),
-    "HED203": EditSource(
-        "NLLLoss()(outputs, y)", "CrossEntropyLoss()(outputs, y)", "the loss"
-    ),
-    "HED401": EditSource(
-        "loss_fn(outputs, y)",
-        "loss_fn(outputs.squeeze(1), y)",
-        "the loss: outputs and targets of one shape, classes under cross-entropy",
-    ),
-    "HED501": EditSource('reduction="sum"', 'reduction="mean"', "the loss"),
-    "LOP202": EditSource(
-        "p.requires_grad = False",
-        "p.requires_grad = True",
-        "where parameters are frozen: leave out what nobody has trained",
-    ),
     "LOP301": EditSource(
         "model.eval()  # evaluate",
         "model.eval()  # evaluate\nmodel.train()  # before training goes on",
@@ -59,9 +45,6 @@ _EDITS: dict[str, EditSource] = {
         "loss.backward()\noptimizer.zero_grad()\noptimizer.step()",
         "optimizer.zero_grad()\nloss.backward()\noptimizer.step()",
         "the training loop, at every step",
-    ),
-    "LOP501": EditSource(
-        "x = layer2(layer1(x))", "x = layer2(relu(layer1(x)))", "the forward pass"
     ),
     "LOP502": EditSource(
         "Conv2d(n, m, 3), BatchNorm2d(m)",
@@ -82,9 +65,6 @@ _EDITS: dict[str, EditSource] = {
         "loss.backward()",
         "loss.backward()\nclip_grad_norm_(model.parameters(), 10 * usual_norm)",
         "the training loop; and look at the batch of that step",
-    ),
-    "STP401": EditSource(
-        "weight_decay=...", "weight_decay=1e-4", "the optimizer: a share of a step"
     ),
     "UNT501": EditSource(
         "x = x + block(x)",

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from reluctant.records import (
-    EditSource,
     Finding,
     Prescription,
     ReviveUnits,
     SwapActivation,
     Trace,
+    UnboundOutputs,
 )
 from reluctant.remedies._base import Remedy
 
@@ -63,15 +63,11 @@ class SwapHeadActivation(Remedy):
         """Take the activation off the outputs, where it is the model's own."""
         loss = trace.setup.loss
         last = loss.head if loss else ""
-        heads = tuple(x.site for x in trace.setup.layers if x.is_head and x.activation)
-        edit = EditSource(
-            f"return {last}(x)", "return x", "the end of the model, or before the loss"
-        )
         return Prescription(
             remedy=self.name(),
             cures=finding.code,
-            changes=(SwapActivation(heads, "linear"),) if heads else (edit,),
-            trust="invasive" if heads else "advice",
+            changes=(UnboundOutputs(),),
+            trust="invasive",
             because=f"{last or 'an activation'} bounds what should have no bounds",
             patch=f"return x  # without {last}",
         )

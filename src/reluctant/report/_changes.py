@@ -7,6 +7,7 @@ from reluctant.records import (
     ClipGradNorm,
     DecayLearningRate,
     EditSource,
+    InsertActivation,
     Prescription,
     Prune,
     Reinitialize,
@@ -16,14 +17,18 @@ from reluctant.records import (
     RestartSelected,
     ReviveOutputs,
     ReviveUnits,
+    ScaleDropout,
     ScaleLearningRate,
     ScaleOutgoing,
+    ScaleWeightDecay,
     SplitUnits,
     StandardizeInput,
     StandardizeTarget,
     SwapActivation,
     SwapLoss,
     SwapOptimizer,
+    TrainMode,
+    UnboundOutputs,
     WarmUp,
     Widen,
 )
@@ -63,6 +68,16 @@ def _lines(change: Change) -> list[str]:
             return [f"# weights of {_sites(sites)} drawn anew by {scheme}, biases 0"]
         case SwapActivation(sites, activation, _):
             return [f"# the activation behind {_sites(sites)} becomes {activation}"]
+        case UnboundOutputs():
+            return ["# what bounds the outputs is taken off"]
+        case InsertActivation(sites, activation):
+            return [f"# {activation} put behind {_sites(sites)}"]
+        case ScaleDropout(factor):
+            return [f"# every dropout × {factor:.3g}"]
+        case ScaleWeightDecay(factor):
+            return [f"# every weight decay × {factor:.3g}"]
+        case TrainMode():
+            return ["# the model in training mode"]
         case AddParameters(parameters):
             return [f"# the optimizer also gets {names(parameters, 4)}"]
         case WarmUp(steps):
@@ -98,7 +113,8 @@ def _lines(change: Change) -> list[str]:
         case StandardizeTarget(_, _, keep):
             return [f"# targets standardized{', the function kept' if keep else ''}"]
         case SwapLoss(loss, reduction):
-            return [f"# the loss becomes {loss}, {reduction} over the batch"]
+            which = "the one that suits the targets" if loss == "suited" else loss
+            return [f"# the loss becomes {which}, {reduction} over the batch"]
         case ReviveUnits(units, fires):
             return [
                 f"# {_units(units, 'dead units')} get new incoming weights, fire on "

@@ -1,0 +1,309 @@
+"""Which of many treatments is the best: successive halving over seeds, in a budget."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from reluctant.lab._bench import UNTREATED_RIVAL, Bench, OutOfTime, Rival
+from reluctant.lab._candidates import joined
+from reluctant.lab._course import Course
+from reluctant.lab._judge import start_loss
+from reluctant.lab._trial import LEVEL, trial_of
+from reluctant.records import UNTREATED, SwapLoss, Trial, UsageError
+
+ROUNDS = (1, 2, 4, 8, 16)  # seeds by which rivals are sorted out
+BEGIN = (4, 2, 1)  # seeds of the first round: as many as leave room for all
+KEPT = 1 / 3  # of the rivals, after each round
+FIRST = 0.6  # of the search, that the first round may take
+SINGLE = 0.8  # of the search, that remedies alone may take: the rest is for pairs
+ENOUGH = 0.9  # successes, and of all there is to gain: no second remedy beside it
+NEAR = 0.02  # of what there is to gain: losses that differ by less are alike
+LIKELY = 6  # of what was prescribed first, and of what did best: paired if need be
+MOST_PAIRS = 15
+MOSTLY = 0.5  # of the pairs won, less those lost: clearly better than untreated
+DEARER = 1.1  # times an untreated training
+CHEAP = 0.02  # of a training in torch: one in the fused engine
+
+ALL = "all seeds were used"
+USED_UP = "the budget was used up"
+
+
+@dataclass
+class Budget:
+    """What a treatment may spend, and how far it has got.
+
+    Attributes:
+        bench: That spends it.
+        begun: When, by `time.monotonic`.
+        seconds: Of wall time in all; None for any.
+        most_steps: Optimizer steps in all; None for any.
+        each: Seconds that a training in torch takes on a core.
+        workers: Cores.
+    """
+
+    bench: Bench
+    begun: float
+    seconds: float | None
+    most_steps: float | None
+    each: float
+    workers: int
+
+    def limit(self, share: float) -> None:
+        """Let the bench stop at a share of it."""
+        deadline = None if self.seconds is None else self.begun + share * self.seconds
+        most = None if self.most_steps is None else share * self.most_steps
+        self.bench.limit(deadline, most)
+
+    def left(self, share: float) -> float:
+        """Trainings in torch that a share of it still has room for; inf for any."""
+        left = math.inf
+        if self.most_steps is not None:
+            rest = share * self.most_steps - self.bench.spent
+            left = rest / self.bench.steps
+        if self.seconds is not None:
+            rest = self.begun + share * self.seconds - time.monotonic()
+            left = min(left, rest * self.workers / max(self.each, 1e-9))
+        return max(0.0, left)
+
+    def cost(self, rival: Rival) -> float:
+        """Of one training of an arm, in trainings in torch."""
+        if self.most_steps is not None:
+            return 1.0
+        return CHEAP if self.bench.engine(rival) == "fused" else 1.0
+
+
+class Search:
+    """Sorts rivals out. Every training runs to its end: short ones reject right cures.
+
+    Args:
+        bench: Trains them.
+        budget: That it shares with what comes after.
+        share: Of the budget that the search may take.
+        success: Criterion.
+        notify: Given a line for each stretch of work.
+
+    Attributes:
+        rounds: The trials so far.
+        notes: What a reader should know.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        budget: Budget,
+        share: float,
+        success: str,
+        notify: Callable[[str], None],
+    ) -> None:
+        self._bench, self._budget, self._share = bench, budget, share
+        self._success, self._notify = success, notify
+        self.rounds: list[Trial] = []
+        self.notes: list[str] = []
+
+    def sort_out(self, rivals: Sequence[Rival]) -> list[Rival]:
+        """The best rivals, pairs of them included where one is not enough."""
+        self._budget.limit(self._share)
+        first, count = self._begin(rivals)
+        if first:
+            self._notify(f"the first is {first[0].name}")
+        ranked = self._halved(first, [n for n in ROUNDS if n > count])
+        if not ranked or self._is_enough(ranked[0]):
+            return ranked
+        pairs = _pairs([*rivals[:LIKELY], *first[:LIKELY]], first)
+        return self._paired(pairs, ranked, count)
+
+    # --- inside
+
+    def _begin(self, rivals: Sequence[Rival]) -> tuple[list[Rival], int]:
+        """All rivals, or the likeliest of them, on as many seeds as there is room for.
+
+        Those that cannot be made are told apart before, which costs nothing.
+        """
+        possible = self._bench.possible(rivals, range(max(BEGIN)))
+        refused = [r for r in rivals if r not in possible]
+        room = self._budget.left(FIRST * self._share)
+        costs = [self._budget.cost(r) for r in possible]
+        own = self._budget.cost(UNTREATED_RIVAL)
+        fits = [n for n in BEGIN if n * (own + sum(costs)) <= room]
+        count = fits[0] if fits else BEGIN[-1]
+        chosen: list[Rival] = []
+        spent = count * own
+        for rival, cost in zip(possible, costs, strict=True):
+            if not chosen or spent + count * cost <= room:
+                chosen.append(rival)
+                spent += count * cost
+        if len(chosen) < len(possible):
+            self.notes.append(
+                f"{len(possible) - len(chosen)} treatments that nothing speaks for "
+                "were not tried: the budget leaves no room for them."
+            )
+        return self._ranked(chosen, self._round([*chosen, *refused], count)), count
+
+    def _halved(self, ranked: list[Rival], counts: Sequence[int]) -> list[Rival]:
+        """The best ones on more and more seeds; what is left, the best first."""
+        for count in counts:
+            if len(ranked) <= 1:
+                break
+            left = ranked[: max(2, math.ceil(len(ranked) * KEPT))]
+            left = self._affordable(left, count, SINGLE)
+            if not left:
+                break
+            found = self._round(left, count)
+            ranked = self._ranked(left, found) or ranked
+            if found.ended != ALL:
+                break
+        return ranked
+
+    def _paired(
+        self, pairs: Sequence[Rival], ranked: list[Rival], count: int
+    ) -> list[Rival]:
+        """The best of pairs and of those alone, by as many seeds as there is room."""
+        known = len(self.rounds[-1].seeds)
+        at = min(count, known)
+        chosen = self._affordable(pairs, at, 1.0)
+        if not chosen or self.rounds[-1].ended != ALL:
+            return ranked
+        self._notify(f"none alone is enough: {len(chosen)} pairs")
+        trial = self._round([*chosen, *ranked[:2]], at)
+        found = self._ranked([*chosen, *ranked[:2]], trial)
+        best = found[: max(2, math.ceil(len(found) * KEPT))]
+        best += [r for r in ranked[:2] if r not in best]
+        for more in [n for n in ROUNDS if n > at]:
+            some = self._affordable(best, more, 1.0)
+            if len(some) < 2 or trial.ended != ALL:
+                break
+            trial = self._round(some, more)
+            found = self._ranked(some, trial) or found
+            best = found[: max(2, math.ceil(len(found) * KEPT))]
+        return found or ranked
+
+    def _affordable(
+        self, rivals: Sequence[Rival], count: int, share: float
+    ) -> list[Rival]:
+        """As many of them, from the first, as there is room for at some seeds."""
+        room = self._budget.left(share * self._share)
+        room -= self._missing(UNTREATED_RIVAL, count)
+        chosen = []
+        for rival in rivals:
+            room -= self._missing(rival, count)
+            if room < 0:
+                break
+            chosen.append(rival)
+        return chosen
+
+    def _missing(self, rival: Rival, count: int) -> float:
+        """What an arm still costs until it is known at so many seeds."""
+        known = len(self._bench.done(rival, range(count)))
+        return (count - known) * self._budget.cost(rival)
+
+    def _is_enough(self, rival: Rival) -> bool:
+        last = self.rounds[-1]
+        best = last.arm(rival.name).success
+        if not best.n or best.p < ENOUGH:
+            return False
+        done = self._bench.done(rival, last.seeds)
+        gains = [
+            1 - d.attempt.loss / start
+            for d in done
+            if (start := start_loss(d.attempt)) > 0
+        ]
+        return bool(gains) and sorted(gains)[len(gains) // 2] >= ENOUGH
+
+    def _round(self, rivals: Sequence[Rival], count: int) -> Trial:
+        self._notify(f"{len(rivals)} treatments on {count} seeds")
+        seeds = range(count)
+        ended = ALL
+        try:
+            self._bench.run([UNTREATED_RIVAL, *rivals], seeds)
+        except OutOfTime:
+            ended = USED_UP
+            self.notes.append(
+                f"the budget was used up while {len(rivals)} treatments were sorted "
+                f"out on {count} seeds."
+            )
+        found = trial_of(
+            self._bench, rivals, seeds, self._success, LEVEL, ended, restart=False
+        )
+        if not found.arm(UNTREATED).outcomes:
+            reason = found.arm(UNTREATED).refusal or "the budget is too small"
+            raise UsageError(f"not one training could be done: {reason}")
+        errors = {o.reason for o in found.arm(UNTREATED).outcomes if o.reason}
+        if all(o.outcome == "raised" for o in found.arm(UNTREATED).outcomes):
+            raise UsageError(f"the training itself fails: {sorted(errors)[0]}")
+        self.rounds.append(found)
+        return found
+
+    def _ranked(self, rivals: Sequence[Rival], found: Trial) -> list[Rival]:
+        """Those that could be tried, the best first; half-tried ones are left out."""
+        most = max((len(found.arm(r.name).outcomes) for r in rivals), default=0)
+        tried = [r for r in rivals if 0 < len(found.arm(r.name).outcomes) == most]
+        least = self._least(tried, found)
+
+        def key(rival: Rival) -> tuple[float, ...]:
+            arm = found.arm(rival.name)
+            compared = found.against_untreated(rival.name)
+            won = (compared.wins - compared.losses) if compared else 0
+            pairs = max(1, compared.pairs) if compared else 1
+            invasive = sum(p.trust != "safe" for p in rival.prescriptions)
+            loss = arm.loss if math.isfinite(arm.loss) else math.inf
+            return (
+                -round(arm.success.p, 2),
+                self._is_far(rival, found, least),
+                won / pairs < MOSTLY,  # then whether it changes what is learnt
+                invasive,
+                len(rival.prescriptions),
+                _is_staged(rival),
+                arm.cost > DEARER,
+                -round(won / pairs, 1),
+                loss,
+            )
+
+        return sorted(tried, key=key)
+
+    def _least(self, rivals: Sequence[Rival], found: Trial) -> dict[int, float]:
+        """The least loss of any of them, by seed."""
+        least: dict[int, float] = {}
+        for rival in rivals:
+            if _swaps_the_loss(rival):
+                continue  # losses of two kinds cannot be compared
+            for outcome in found.arm(rival.name).outcomes:
+                if math.isfinite(outcome.loss):
+                    before = least.get(outcome.seed, math.inf)
+                    least[outcome.seed] = min(before, outcome.loss)
+        return least
+
+    def _is_far(self, rival: Rival, found: Trial, least: dict[int, float]) -> bool:
+        """Whether another one leaves clearly less of the loss, on half of the seeds."""
+        if _swaps_the_loss(rival):
+            return False
+        behind = []
+        for done in self._bench.done(rival, found.seeds):
+            a = done.attempt
+            start = abs(start_loss(a)) or math.inf
+            best = least.get(a.cell.seed, math.inf)
+            behind.append(not a.loss - best <= NEAR * start)
+        return 2 * sum(behind) > len(behind)
+
+
+def _swaps_the_loss(rival: Rival) -> bool:
+    return any(isinstance(change, SwapLoss) for change in rival.changes)
+
+
+def _pairs(likely: Sequence[Rival], ranked: Sequence[Rival]) -> list[Rival]:
+    """Pairs of the likeliest: of what was prescribed first, and what did best."""
+    place = {rival.name: i for i, rival in enumerate(ranked)}
+    members = {rival.name: rival for rival in likely if rival.name in place}
+    found = [
+        (place[one.name] + place[two.name], pair)
+        for one, two in combinations(members.values(), 2)
+        if (pair := joined(one, two)) is not None
+    ]
+    return [pair for _, pair in sorted(found, key=lambda item: item[0])[:MOST_PAIRS]]
+
+
+def _is_staged(rival: Rival) -> bool:
+    """Whether it takes more than a line of the user's: several starts, or stages."""
+    course = Course.of(rival.changes)
+    return course.select is not None or bool(course.late)

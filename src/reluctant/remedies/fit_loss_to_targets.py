@@ -1,0 +1,71 @@
+"""fit-loss-to-targets."""
+
+from dataclasses import dataclass
+
+from reluctant.records import Finding, Prescription, SwapLoss, Trace, UnboundOutputs
+from reluctant.remedies._base import Remedy
+
+
+@dataclass(frozen=True)
+class FitLossToTargets(Remedy):
+    """Measure the error by the loss that outputs and targets ask for.
+
+    ## When it helps
+    The loss wants log-probabilities and gets scores, compares every output with every
+    target, takes yes and no for amounts, or sums over the batch what should be a mean.
+
+    ## When it hurts
+    Where the loss is unusual on purpose: then only its author knows what should stay.
+
+    ## What it changes
+    Classes are measured by cross-entropy, yes and no by the binary one, all else by
+    the squared error, as means; targets are brought to the shape of the outputs. What
+    bounded the outputs before comes off.
+
+    ## References
+    - [PyTorchCrossEntropy] torch.nn.functional.cross_entropy.
+    - [PyTorchNLL] torch.nn.functional.nll_loss.
+    - [PyTorchMSE] torch.nn.functional.mse_loss.
+    """
+
+    treats = ("HED203", "HED401", "HED501")
+    may_treat = ("NUM101",)
+
+    def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
+        """Swap the loss; where only its reduction is wrong, only that."""
+        loss = trace.setup.loss
+        kind = loss.kind if loss else ""
+        swap = SwapLoss("suited")
+        if finding.code == "HED501" and kind in _SUMMED:
+            swap = SwapLoss(kind)  # type: ignore[arg-type]
+        free = () if finding.code == "HED501" else (UnboundOutputs(),)
+        because, patch = _WORDS.get(finding.code, _OTHERWISE)
+        return Prescription(
+            remedy=self.name(),
+            cures=finding.code,
+            changes=(*free, swap),
+            trust="invasive",
+            because=because,
+            patch=patch,
+        )
+
+
+_SUMMED = ("mse", "l1", "huber", "cross-entropy", "nll", "bce-with-logits")
+_WORDS = {
+    "HED203": (
+        "the loss takes something else than what it gets",
+        "loss = torch.nn.functional.cross_entropy(scores, y)  # on what the last\n"
+        "# layer puts out; for yes and no: binary_cross_entropy_with_logits",
+    ),
+    "HED401": (
+        "outputs and targets do not go together under this loss",
+        "loss_fn(outputs.squeeze(1), y)  # one shape; classes under cross-entropy,\n"
+        "# yes and no as 1 and 0 under binary_cross_entropy_with_logits",
+    ),
+    "HED501": ("a sum over the batch is a longer step", 'reduction="mean"'),
+}
+_OTHERWISE = (
+    "a loss by hand may not bear what torch's own does",
+    "loss = torch.nn.functional.cross_entropy(scores, y)  # on scores, not on\n"
+    "# probabilities",
+)
