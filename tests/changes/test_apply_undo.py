@@ -17,6 +17,7 @@ from reluctant.records import (
     ClipGradNorm,
     DecayLearningRate,
     EditSource,
+    InsertActivation,
     Prune,
     Reinitialize,
     RepelUnits,
@@ -25,14 +26,18 @@ from reluctant.records import (
     RestartSelected,
     ReviveOutputs,
     ReviveUnits,
+    ScaleDropout,
     ScaleLearningRate,
     ScaleOutgoing,
+    ScaleWeightDecay,
     SplitUnits,
     StandardizeInput,
     StandardizeTarget,
     SwapActivation,
     SwapLoss,
     SwapOptimizer,
+    TrainMode,
+    UnboundOutputs,
     UsageError,
     WarmUp,
     Widen,
@@ -108,7 +113,17 @@ def test_each_change_trains_on_and_is_undone(net: str, optimizer: str) -> None:
 
 
 def test_the_list_of_changes_is_covered() -> None:
-    others = {EditSource, RestartSelected, ReviveOutputs}  # with tests of their own
+    # with tests of their own
+    others = {
+        EditSource,
+        InsertActivation,
+        RestartSelected,
+        ReviveOutputs,
+        ScaleDropout,
+        ScaleWeightDecay,
+        TrainMode,
+        UnboundOutputs,
+    }
     covered = {type(c) for c in changes("mlp")} | others
     assert covered == set(get_args(Change))
 

@@ -14,7 +14,14 @@ from reluctant.lab._pool import processors, run_all
 from reluctant.lab._recipe import Recipe, Training
 from reluctant.lab._starts import Starts, context_of
 from reluctant.lab.engines import UnsupportedError
-from reluctant.records import RESTART, UNTREATED, Change, Prescription, UsageError
+from reluctant.records import (
+    RESTART,
+    UNTREATED,
+    Change,
+    Prescription,
+    SwapLoss,
+    UsageError,
+)
 
 _ATTEMPTS = 4  # seeds at which an arm is begun before it is given up
 _LOT = 64 << 20  # bytes of data that the trainings of one call may hold
@@ -56,6 +63,9 @@ class Bench:
         deadline: Of `time.monotonic`; None for none.
         most_steps: Optimizer steps in all, cost counted; None for any.
         on_progress: Given how many trainings are done.
+
+    Attributes:
+        judged_by: The loss by which all arms are scored, where their own is at fault.
     """
 
     def __init__(
@@ -71,6 +81,7 @@ class Bench:
     ) -> None:
         self.starts, self.steps = Starts(source, after), steps
         self.after = after
+        self.judged_by: SwapLoss | None = None
         self.workers = processors() if workers is None else max(1, workers)
         self._deadline, self._most_steps = deadline, most_steps
         self._on_progress = on_progress
@@ -118,6 +129,11 @@ class Bench:
             for rival in rivals
             if rival.name not in self._refusals and self._fits(rival, list(seeds))
         ]
+
+    def is_comparable(self, rival: Rival) -> bool:
+        """Whether its loss at the end can be compared with those of others."""
+        swaps = any(isinstance(change, SwapLoss) for change in rival.changes)
+        return self.judged_by is not None or not swaps
 
     def done(self, rival: Rival, seeds: Sequence[int]) -> list[Done]:
         """What came of an arm at those of the seeds that were trained."""
@@ -230,6 +246,7 @@ class Bench:
             seeds=seeds,
             restarts=rival.name == RESTART,
             fused_order=bool(self._is_fused),
+            judged_by=self.judged_by,
         )
 
     def _keep(self, rival: Rival, seed: int, done: Done) -> None:

@@ -16,6 +16,7 @@ from reluctant.records import (
     DecayLearningRate,
     Prune,
     RestartSelected,
+    SwapLoss,
     WarmUp,
 )
 
@@ -122,6 +123,7 @@ def run_courses(
     seeds: Sequence[int],
     restarts: bool = False,
     fused_order: bool = False,
+    judged_by: SwapLoss | None = None,
 ) -> list[Done]:
     """Train one course from several seeds together, and score what came of them.
 
@@ -133,11 +135,13 @@ def run_courses(
         seeds: Of the pairs.
         restarts: Whether they start from a fresh draw instead of the shared state.
         fused_order: Whether samples come in the order of the fused engine.
+        judged_by: The loss by which all are scored; their own if None.
 
     Raises:
         DoesNotFit: If a change cannot be made.
     """
-    runs = _trained(starts, changes, advance, steps, seeds, restarts, fused_order)
+    runs = [_Run(starts, seed, restarts, fused_order, judged_by) for seed in seeds]
+    _train(runs, starts, changes, advance, steps, fused_order)
     return [run.done(steps) for run in runs]
 
 
@@ -149,21 +153,20 @@ def treated_training(
     Raises:
         DoesNotFit: If a change cannot be made.
     """
-    (run,) = _trained(starts, changes, in_torch, steps, [seed], False, False)
+    run = _Run(starts, seed, False, False)
+    _train([run], starts, changes, in_torch, steps, False)
     return run.training
 
 
-def _trained(
+def _train(
+    runs: Sequence["_Run"],
     starts: Starts,
     changes: tuple[Change, ...],
     advance: Advance,
     steps: int,
-    seeds: Sequence[int],
-    restarts: bool,
     fused_order: bool,
-) -> list["_Run"]:
+) -> None:
     course = Course.of(changes)
-    runs = [_Run(starts, seed, restarts, fused_order) for seed in seeds]
     left = steps
     if course.select is not None:
         rounds = Rounds.of(course.select, steps)
@@ -192,20 +195,27 @@ def _trained(
         if change is not None:
             for run in runs:
                 run.make((change,), left)
-    return runs
 
 
 class _Run:
     """One training on its way."""
 
     def __init__(
-        self, starts: Starts, seed: int, restarts: bool, fused_order: bool
+        self,
+        starts: Starts,
+        seed: int,
+        restarts: bool,
+        fused_order: bool,
+        judged_by: SwapLoss | None = None,
     ) -> None:
         self.seed, self.order = seed, seed + FRESH if restarts else seed
         self.training = starts.fresh(seed) if restarts else starts.make(seed)
         if fused_order:
             in_fused_order(self.training, self.order)
-        self.scorer = Scorer(self.training.fork())
+        scored = self.training.fork()
+        if judged_by is not None:
+            apply((judged_by,), scored, context_of(scored, steps=0, seed=seed))
+        self.scorer = Scorer(scored)
         self.size = _size(self.training)
         self.made: list[Change] = []
         self.progress: list[Progress] = []

@@ -36,6 +36,8 @@ from reluctant.records import (
     Arm,
     Change,
     Diagnosis,
+    Severity,
+    SwapLoss,
     TreatmentRecord,
     Trial,
     UsageError,
@@ -45,6 +47,7 @@ FRESH_SEEDS = 10_000  # from here on: seeds that no rival was chosen by
 SEARCH = 0.65  # of the budget, the rest is for confirmation
 ARMS = 3  # that are trained to confirm: untreated, restart, the winner
 LEAST_SEARCH = 0.5  # of the budget, however many seeds are to confirm
+LOSS_AT_FAULT = ("HED203", "HED401")  # findings by which no one should be judged
 CHECK = 10.0  # seconds for the exams of a copy
 SECONDS = 600.0
 CONFIRMED = 2  # rivals that are confirmed, at most: the second if the first fails
@@ -295,6 +298,7 @@ def _treated(
     diagnosis = seen if seen.root is not None or checked.root is None else checked
     wanted, advice = candidates([seen, checked], trace, is_recipe=is_recipe)
     rivals = rivals_of(wanted)
+    bench.judged_by = _other_loss([seen, checked])
     notes = [f"only its author can: {one.remedy}: {one.because}" for one in advice]
     budget = Budget(bench, begun, seconds, most_steps, each, bench.workers)
     search = Search(
@@ -335,6 +339,18 @@ def _treated(
                 verdict=_praise(arm, confirmation, diagnosis),
             ), rival
     return record(confirmation=confirmation, verdict=_nothing(ranked, rounds)), None
+
+
+def _other_loss(diagnoses: Sequence[Diagnosis]) -> SwapLoss | None:
+    """What to judge by where the loss is at fault: by its own word it may do well."""
+    for diagnosis in diagnoses:
+        codes = {f.code for f in diagnosis.findings if f.severity is not Severity.NOTE}
+        for one in diagnosis.prescriptions:
+            if one.cures in codes and one.cures in LOSS_AT_FAULT:
+                for change in one.changes:
+                    if isinstance(change, SwapLoss):
+                        return change
+    return None
 
 
 def _search_share(bench: Bench, seeds: int, most_steps: float | None) -> float:

@@ -11,7 +11,7 @@ from reluctant.lab._candidates import joined
 from reluctant.lab._course import Course
 from reluctant.lab._judge import start_loss
 from reluctant.lab._trial import LEVEL, trial_of
-from reluctant.records import UNTREATED, SwapLoss, Trial, UsageError
+from reluctant.records import UNTREATED, Trial, UsageError
 
 ROUNDS = (1, 2, 4, 8, 16)  # seeds by which rivals are sorted out
 BEGIN = (4, 2, 1)  # seeds of the first round: as many as leave room for all
@@ -266,7 +266,7 @@ class Search:
         """The least loss of any of them, by seed."""
         least: dict[int, float] = {}
         for rival in rivals:
-            if _swaps_the_loss(rival):
+            if not self._bench.is_comparable(rival):
                 continue  # losses of two kinds cannot be compared
             for outcome in found.arm(rival.name).outcomes:
                 if math.isfinite(outcome.loss):
@@ -276,7 +276,7 @@ class Search:
 
     def _is_far(self, rival: Rival, found: Trial, least: dict[int, float]) -> bool:
         """Whether another one leaves clearly less of the loss, on half of the seeds."""
-        if _swaps_the_loss(rival):
+        if not self._bench.is_comparable(rival):
             return False
         behind = []
         for done in self._bench.done(rival, found.seeds):
@@ -285,10 +285,6 @@ class Search:
             best = least.get(a.cell.seed, math.inf)
             behind.append(not a.loss - best <= NEAR * start)
         return 2 * sum(behind) > len(behind)
-
-
-def _swaps_the_loss(rival: Rival) -> bool:
-    return any(isinstance(change, SwapLoss) for change in rival.changes)
 
 
 def _pairs(likely: Sequence[Rival], ranked: Sequence[Rival]) -> list[Rival]:

@@ -26,7 +26,6 @@ from reluctant.records import (
     Outcome,
     Prescription,
     Share,
-    SwapLoss,
     Trial,
     UsageError,
 )
@@ -138,15 +137,12 @@ def trial_of(
     """What is known of the arms at some seeds."""
     everyone = [UNTREATED_RIVAL, *([RESTART_RIVAL] if restart else []), *rivals]
     done = {rival.name: bench.done(rival, seeds) for rival in everyone}
-    comparable = {r.name for r in everyone if not _swaps_the_loss(r)}
+    comparable = {r.name for r in everyone if bench.is_comparable(r)}
     attempts = [d.attempt for n, some in done.items() for d in some if n in comparable]
     judge = Judge(read_criterion(success), attempts)
-    arms = [
-        _arm(rival, done[rival.name], judge, bench.engine(rival), bench.refusal(rival))
-        for rival in everyone
-    ]
+    arms = [_arm(rival, done[rival.name], judge, bench) for rival in everyone]
     comparisons = [
-        _compared(rival, done[rival.name], done[UNTREATED], judge, level)
+        _compared(rival, done[rival.name], done[UNTREATED], judge, level, bench)
         for rival in everyone[1:]
         if done[rival.name]
     ]
@@ -192,14 +188,8 @@ def horizon(training: Training) -> int:
 # --- inside
 
 
-def _swaps_the_loss(rival: Rival) -> bool:
-    return any(isinstance(change, SwapLoss) for change in rival.changes)
-
-
-def _arm(
-    rival: Rival, done: list[Done], judge: Judge, engine: str, refusal: str
-) -> Arm:
-    by_score = _swaps_the_loss(rival)
+def _arm(rival: Rival, done: list[Done], judge: Judge, bench: Bench) -> Arm:
+    by_score = not bench.is_comparable(rival)
     outcomes = []
     for one in done:
         a = one.attempt
@@ -226,15 +216,20 @@ def _arm(
         success=Share(successes, len(done), *wilson_interval(successes, len(done))),
         loss=statistics.median(losses) if losses else math.nan,
         cost=statistics.median(d.cost for d in done) if done else 1.0,
-        engine=engine,
-        refusal=refusal,
+        engine=bench.engine(rival),
+        refusal=bench.refusal(rival),
     )
 
 
 def _compared(
-    rival: Rival, done: list[Done], untreated: list[Done], judge: Judge, level: float
+    rival: Rival,
+    done: list[Done],
+    untreated: list[Done],
+    judge: Judge,
+    level: float,
+    bench: Bench,
 ) -> ArmComparison:
-    by_score = _swaps_the_loss(rival)
+    by_score = not bench.is_comparable(rival)
     others = {d.attempt.cell.seed: d.attempt for d in untreated}
     pairs = [
         (d.attempt, others[d.attempt.cell.seed])

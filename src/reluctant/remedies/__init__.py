@@ -46,7 +46,6 @@ from reluctant.remedies.zero_the_gradients import ZeroTheGradients
 __all__ = ["REMEDIES", "Remedy"]
 
 REMEDIES: tuple[type[Remedy], ...] = (
-    Remedy,
     AddMissingParameters,
     BalanceUnits,
     BendBetweenLayers,
