@@ -31,7 +31,8 @@ def watch(
     Args:
         model: The network being trained. Neither wrapped nor modified.
         optimizer: Its optimizer, or several.
-        budget: Share of the training's time that watching may take.
+        budget: Share of the training's time that watching may take; with 1, when to
+            look depends on the step alone, so that two runs are looked at alike.
         record: A new `.trace` file, or a folder to put one in. Nothing is written if
             left out.
         name: What to call the model in reports; its class if left out.
@@ -91,10 +92,10 @@ def watch(
             f"the optimizer holds {len(held)} tensors, none of which belongs to this "
             f"{type(model).__name__}: pass the optimizer made from its parameters()."
         )
-    if not 0 < budget < 1:
+    if not 0 < budget <= 1:
         raise UsageError(
             f"budget is {budget}, but it is a share of the training's time between 0 "
-            f"and 1: 0.01 is one percent."
+            f"and 1: 0.01 is one percent, 1 looks whatever it costs."
         )
     if treat not in (None, "revive"):
         raise UsageError(

@@ -29,7 +29,8 @@ class Governor:
     thinned out where steps are so short that even that would cost too much.
 
     Args:
-        budget: Share of the training's time that watching may take.
+        budget: Share of the training's time that watching may take; with 1 time does
+            not matter, and when to look depends on the step alone.
         thorough: Whether every step is sampled, whatever it costs.
     """
 
@@ -92,7 +93,7 @@ class Governor:
     @property
     def allowance_s(self) -> float:
         """Seconds that may have gone into sampling by now."""
-        if self._thorough:
+        if self._thorough or self.budget >= 1:
             return math.inf
         elapsed = self.elapsed_s
         early = _START_UP_S + _EARLY_RATE * min(elapsed, _EARLY_S)
@@ -130,7 +131,7 @@ class Governor:
 
     def _set_stride(self) -> None:
         """Thin the light looks out where they cost more than their share."""
-        if not self._light:
+        if not self._light or self.budget >= 1:
             return
         allowed = _LIGHT_SHARE * _UNDERCOUNT * self.budget * self.step_s
         if self.elapsed_s < _EARLY_S:

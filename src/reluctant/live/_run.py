@@ -50,7 +50,8 @@ def run_script(
         name: Folder of the record within `runs`; the script's name if left out. A
             number is added if there is one already.
         runs: Where records go.
-        budget: Share of the script's time that watching may take.
+        budget: Share of the script's time that watching may take; with 1, when to
+            look depends on the step alone, so that two runs are looked at alike.
         on_finding: Called with each finding and its training once it is certain.
 
     Raises:
