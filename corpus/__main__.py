@@ -27,7 +27,7 @@ from reluctant.records import Trace
 HERE = Path(__file__).parent
 TABLES = {"watch": HERE / "table.json", "check": HERE / "table_check.json"}
 OUT = HERE.parent / "out" / "corpus"
-# whatever it costs: what is looked at depends on the step, not on how busy the machine is
+# whatever it costs: when to look depends on the step, not on how busy the machine is
 BUDGETS = {"watch": 1.0, "check": 30.0}
 
 

@@ -22,6 +22,6 @@ def make(seed, faulty=True):
     for layer in (net[0], net[2]):
         nn.init.normal_(layer.weight, 0, 0.05)
         nn.init.zeros_(layer.bias)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.25 if faulty else 0.05)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.25 if faulty else 0.02)
     target = F.one_hot(y, 10).float()
     return Training(net, nn.MSELoss(reduction="sum"), optimizer, Batches(x, target, 1))

@@ -1,6 +1,6 @@
 """What a loss shows on a sampled step: head, gauge, and what the last step left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -32,6 +32,7 @@ class HeadLook:
         loss: What the loss is; None until one was seen.
         site: The layer that the loss reads; `""` if unknown.
         unreached: Parameters that the loss does not depend on.
+        unlisted: What it depends on and `parameters()` does not know.
         operations: Names of the nodes on its graph.
     """
 
@@ -41,12 +42,17 @@ class HeadLook:
         self.loss: Loss | None = None
         self.site = ""
         self.unreached: tuple[str, ...] = ()
+        self.unlisted: tuple[str, ...] = ()
         self.operations: tuple[str, ...] = ()
         self._recorder, self._parameters = recorder, parameters
         self._probes = [p for p in probes if isinstance(p, HeadProbe)]
 
     def look(
-        self, loss: Tensor, outputs: list[Tensor], names: Mapping[int, str]
+        self,
+        loss: Tensor,
+        outputs: list[Tensor],
+        names: Mapping[int, str],
+        lost: Callable[[], Mapping[str, Tensor]] = dict,
     ) -> None:
         """Read one loss before its backward.
 
@@ -54,6 +60,7 @@ class HeadLook:
             loss: A scalar with a graph.
             outputs: What the model put out in this step.
             names: Parameter names by `id`.
+            lost: Gives what no optimizer owns and `parameters()` does not know.
         """
         with torch.no_grad():
             found = read_loss(loss, outputs)
@@ -78,6 +85,8 @@ class HeadLook:
                 for name, p in self._parameters.items()
                 if p.requires_grad and id(p) not in reached
             )
+            kept = lost()
+            self.unlisted = tuple(n for n, p in kept.items() if id(p) in reached)
         head = owner_of(found.producer, names)
         self.site = head.site if head else ""
 

@@ -2,12 +2,14 @@
 
 import gc
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import FrameType
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+_MOST_KEPT = 256  # entries of a plain container that are looked through
 
 
 def models_of(parameters: Iterable[Tensor]) -> list[nn.Module]:
@@ -50,6 +52,41 @@ def models_of(parameters: Iterable[Tensor]) -> list[nn.Module]:
         cover.append(tops[best])
         wanted -= held.pop(best)
     return cover
+
+
+def unlisted(model: nn.Module) -> dict[str, Tensor]:
+    """Tensors that want a gradient and that `parameters()` does not know, by name.
+
+    A module registers what is assigned to it as an attribute. Layers, parameters and
+    tensors in a plain list, tuple or mapping, and tensors that are no `nn.Parameter`,
+    pass it by.
+    """
+    listed = {id(p) for p in model.parameters()}
+    found: dict[str, Tensor] = {}
+    for site, module in model.named_modules():
+        for name, value in vars(module).items():
+            if name in ("_parameters", "_buffers", "_modules"):
+                continue
+            if isinstance(value, nn.Module):
+                continue  # put past the registration on purpose
+            for where, tensor in _kept(value, f"{site}.{name}" if site else name):
+                if id(tensor) not in listed and tensor.is_leaf and tensor.requires_grad:
+                    found.setdefault(where, tensor)
+    return found
+
+
+def _kept(value: object, where: str, depth: int = 2) -> Iterator[tuple[str, Tensor]]:
+    """Tensors in an attribute, and in modules that a plain container holds."""
+    if isinstance(value, Tensor):
+        yield where, value
+    elif isinstance(value, nn.Module):
+        yield from ((f"{where}.{name}", p) for name, p in value.named_parameters())
+    elif depth and isinstance(value, list | tuple) and len(value) <= _MOST_KEPT:
+        for i, item in enumerate(value):
+            yield from _kept(item, f"{where}[{i}]", depth - 1)
+    elif depth and type(value) is dict and len(value) <= _MOST_KEPT:
+        for key, item in value.items():
+            yield from _kept(item, f"{where}[{key!r}]", depth - 1)
 
 
 def live_optimizers() -> list[Optimizer]:

@@ -21,6 +21,7 @@ from reluctant.live._forward_look import ForwardLook
 from reluctant.live._governor import Governor, clock
 from reluctant.live._loaders import more_data
 from reluctant.live._loss_look import GaugeLook, HeadLook, HygieneLook
+from reluctant.live._models import unlisted
 from reluctant.live._origin import nonfinite_origin
 from reluctant.live._poles import PoleLook, suspects_between
 from reluctant.live._recorder import Recorder
@@ -255,7 +256,8 @@ class Watch:
             self._recorder.note_blind("loss", "has no graph: nothing depends on it")
             return
         guard = self._recorder.guard
-        guard("head", self._head.look, loss, self._forward.outputs, self._names)
+        outputs = self._forward.outputs
+        guard("head", self._head.look, loss, outputs, self._names, self._unlisted)
         self._look_at_gauge(loss)
         # only now: the gauge's own backward must not set them off
         self._hygiene.attend(loss)
@@ -402,6 +404,15 @@ class Watch:
         free = self._parameters.items()
         return {n: p for n, p in free if n not in owned and p.requires_grad}
 
+    def _unlisted(self) -> dict[str, Tensor]:
+        """What the model keeps where neither it nor an optimizer knows of it."""
+        model = self.model
+        if model is None:
+            return {}
+        groups = [g for o in self._alive() for g in o.param_groups]
+        held = {id(p) for g in groups for p in g["params"]}
+        return {n: p for n, p in unlisted(model).items() if id(p) not in held}
+
     def _describe_groups(self) -> None:
         now = describe(self.model, self._parameters, self._alive(), name=self.name)
         self._setup = msgspec.structs.replace(
@@ -420,6 +431,7 @@ class Watch:
             ),
             loss=self._head.loss,
             unreached=self._head.unreached,
+            unlisted=self._head.unlisted,
             operations=self._head.operations,
             batch=shape,
             batch_size=shape[0] if shape else 0,

@@ -1,4 +1,4 @@
-"""Root mean square of each parameter's gradient, and what of it is no number."""
+"""Size of each parameter's gradient, and what of it is no number."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from reluctant.probes._base import GradientProbe, Measurement, rms
-from reluctant.records.quantities import GRAD_NONFINITE, GRAD_RMS
+from reluctant.records.quantities import GRAD_MAX, GRAD_NONFINITE, GRAD_RMS
 
 
 @dataclass(frozen=True)
 class GradScale(GradientProbe):
-    """Measures `grad_rms` and `grad_nonfinite` at each parameter that has a gradient.
+    """Measures the gradient of each parameter that has one: RMS, largest, not finite.
 
-    Cost: four passes over the gradients; no extra backward pass.
+    Cost: five passes over the gradients; no extra backward pass.
     """
 
-    yields = (GRAD_RMS, GRAD_NONFINITE)
+    yields = (GRAD_RMS, GRAD_MAX, GRAD_NONFINITE)
 
     def read(self, gradients: Mapping[str, Tensor]) -> Iterator[Measurement]:
-        """Yield two readings for each gradient."""
+        """Yield up to three readings for each gradient."""
         for site, gradient in gradients.items():
             values = gradient.coalesce().values() if gradient.is_sparse else gradient
             yield Measurement(GRAD_RMS, site, rms(values))
+            if values.numel():
+                yield Measurement(GRAD_MAX, site, values.abs().amax())
             broken = (~values.isfinite()).float().mean()
             yield Measurement(GRAD_NONFINITE, site, broken)

@@ -130,6 +130,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         loss: What the loss is; None until one was seen.
         operations: Names of all nodes on the graph of the first loss, such as `"Relu"`.
         unreached: Parameters with `requires_grad` that the loss does not depend on.
+        unlisted: What the loss depends on and a module keeps where `parameters()` does
+            not look, such as layers in a plain list, and no optimizer owns.
         batch: Shape of the first model input; empty if unknown.
         batch_size: Length of its first axis; 0 if unknown.
         dtype: Of the first input.
@@ -150,6 +152,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     loss: Loss | None = None
     operations: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
     batch: tuple[int, ...] = ()
     batch_size: int = 0
     dtype: str = ""

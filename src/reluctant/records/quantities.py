@@ -56,6 +56,12 @@ GRAD_KEPT = Quantity(
     "run",
     "1 if the last step's gradients were still there when backward() began, else 0",
 )
+GRAD_MAX = Quantity(
+    "grad_max",
+    "loss/param",
+    "param",
+    "largest |g| of a parameter's entries, as the optimizer saw it",
+)
 GRAD_MISSING = Quantity(
     "grad_missing",
     "1",

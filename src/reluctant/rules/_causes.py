@@ -103,7 +103,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "UNT102": ("UNT101", "GRD101", "STP301", "HED101"),
     # Outputs that are silent for every input are constants, and send nothing back that
     # could wake a hidden unit.
-    "UNT201": ("UNT101", "HED101"),
+    "UNT201": ("UNT101", "UNT102", "HED101"),
     "UNT101": ("HED101",),
     # Near the threshold the seed decides; so it does where the network is too narrow,
     # or has basins that it cannot leave.

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import GRAD_RMS, LOSS
+from reluctant.records.quantities import GRAD_MAX, GRAD_RMS, LOSS
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import skill
 from reluctant.rules._loss import sound
@@ -26,7 +27,8 @@ class ClippedAlways(Rule):
     ## How it is measured
     The norm of all gradients together, as the optimizer saw them, at each sampled step:
     the same to a thousandth from the first to the last, which no gradient is by itself.
-    And the network has learnt little.
+    Or the largest entry of all, the same number at each step, with most entries near
+    it: they were clipped by value. And the network has learnt little.
 
     ## Sick
     ```python
@@ -39,11 +41,13 @@ class ClippedAlways(Rule):
     ```
 
     ## Blind spots
-    Clipping by value, and optimizers that scale their steps by the gradient's size:
+    Optimizers that scale their steps by the gradient's size:
     for those the limit does not matter.
 
     ## Options
     - `spread`: Relative distance of the largest norm from the smallest.
+    - `packed`: Root mean square of all entries over the largest one. Gradients of a
+      network have 0.01 to 0.1; where all are clipped by value it is 1.
     - `skill`: Below this the network has learnt little.
     - `min_samples`: How many steps must have been sampled.
     - `min_steps`: How many steps the network is given to learn.
@@ -53,6 +57,7 @@ class ClippedAlways(Rule):
     """
 
     spread: float = 2e-3
+    packed: float = 0.3
     skill: float = 0.5
     min_samples: int = 6
     min_steps: int = 60
@@ -67,11 +72,20 @@ class ClippedAlways(Rule):
         if is_adaptive(trace):
             return
         part = sound(trace)
-        norms = _norms(part)
+        norms, largest = _sizes(part)
         if len(norms) < self.min_samples:
             raise Blind(f"{len(norms)} norms were sampled, {self.min_samples} needed")
-        low, high = float(norms.min()), float(norms.max())
-        if not low > 0 or high > low * (1 + self.spread):
+        entries = sum(prod(p.shape) for p in part.setup.parameters)
+        packed = float(np.median(norms)) / max(entries, 1) ** 0.5
+        if (
+            largest.size
+            and _spread(largest) < 1e-6
+            and packed > self.packed * largest[0]
+        ):
+            spread, size, by = _spread(largest), float(largest[0]), "largest entry"
+        else:
+            spread, size, by = _spread(norms), float(norms.min()), "norm"
+        if not spread <= self.spread:
             return
         if part.last_step + 1 < self.min_steps:
             raise Blind(f"{part.last_step + 1} steps, {self.min_steps} needed")
@@ -79,18 +93,17 @@ class ClippedAlways(Rule):
         if not np.isfinite(learnt.value) or learnt.value >= self.skill:
             return
         yield self.finding(
-            f"the norm of all gradients is {low:.3g} at each of {len(norms)} sampled "
-            f"steps (spread {high / low - 1:.1e}, limit {self.spread:g}): every one "
-            f"was "
+            f"the {by} of all gradients is {size:.3g} at each of {len(norms)} sampled "
+            f"steps (spread {spread:.1e}, limit {self.spread:g}): every one was "
             f"clipped, and the skill is {learnt.value:.2f}",
             evidence=(
                 Evidence(
-                    quantity=GRAD_RMS.name,
+                    quantity=GRAD_RMS.name if by == "norm" else GRAD_MAX.name,
                     site="",
                     step=part.last_step,
-                    value=high / low - 1,
+                    value=spread,
                     limit=self.spread,
-                    note=f"norm over all parameters, {low:.6g} to {high:.6g}",
+                    note=f"{by} over all parameters, {size:.6g}",
                 ),
             ),
             since_step=0,
@@ -98,19 +111,28 @@ class ClippedAlways(Rule):
         )
 
 
-def _norms(trace: Trace) -> np.ndarray:
-    """Norm of all gradients at each sampled step at which all were seen."""
+def _spread(sizes: NDArray[np.float64]) -> float:
+    """Relative distance of the largest from the smallest; inf where that is 0."""
+    return float(sizes.max() / sizes.min() - 1) if sizes.min() > 0 else np.inf
+
+
+def _sizes(trace: Trace) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Norm and largest entry of all gradients, at each step at which all were seen."""
     sizes = {p.name: prod(p.shape) for p in trace.setup.parameters}
-    total: dict[int, float] = {}
-    seen: dict[int, int] = {}
     sites = [site for site in trace.sites(GRAD_RMS) if site in sizes]
+    square: dict[int, float] = {}
+    most: dict[int, float] = {}
+    seen: dict[int, int] = {}
     for site in sites:
         steps, values = trace.series(GRAD_RMS, site)
         for step, value in zip(steps.tolist(), values.tolist(), strict=True):
-            total[step] = total.get(step, 0.0) + sizes[site] * value * value
+            square[step] = square.get(step, 0.0) + sizes[site] * value * value
             seen[step] = seen.get(step, 0) + 1
-    whole = [total[step] for step in sorted(total) if seen[step] == len(sites)]
+        steps, values = trace.series(GRAD_MAX, site)
+        for step, value in zip(steps.tolist(), values.tolist(), strict=True):
+            most[step] = max(most.get(step, 0.0), value)
+    whole = [step for step in sorted(square) if seen[step] == len(sites)]
     with np.errstate(over="ignore", invalid="ignore"):
-        norms: np.ndarray = np.sqrt(np.array(whole, np.float64))
-    finite: np.ndarray = norms[np.isfinite(norms)]
-    return finite
+        norms = np.sqrt(np.array([square[step] for step in whole], np.float64))
+    largest = np.array([most[step] for step in whole if step in most], np.float64)
+    return norms[np.isfinite(norms)], largest[np.isfinite(largest)]

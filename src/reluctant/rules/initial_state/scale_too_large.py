@@ -29,8 +29,9 @@ class ScaleTooLarge(Rule):
     At the first sampled step, layer by layer: the slope of log₁₀ of the signal's mean
     square and how far it grows, and the share of positions where a bounded activation
     is flat. One of them past its limit, weights larger than `gain` times what keeps the
-    scale in most layers, and harm: a loss that rises for good, that is no number, or
-    that stays no better than the best constant.
+    scale in most layers, and harm: a loss that rises for good, that is no number, that
+    stays no better than the best constant, or that starts far above it and is slow to
+    come back. The last alone is a warning.
 
     ## Sick
     ```python
@@ -55,6 +56,9 @@ class ScaleTooLarge(Rule):
     - `min_layers`: How many weighted layers it takes to speak of growth.
     - `skill`: Share of the constant predictor's loss that must be gone to count as
       learning.
+    - `thrown`: How many times the constant predictor's loss the first one is, where
+      that is harm; ordinary networks start below 2.
+    - `slow`: The skill below which such a network is still paying for it.
     - `min_steps`: How many steps must have passed, unless the loss broke before.
 
     ## References
@@ -68,6 +72,8 @@ class ScaleTooLarge(Rule):
     gain: float = 1.4
     min_layers: int = 3
     skill: float = 0.02
+    thrown: float = 4.0
+    slow: float = 0.7
     min_steps: int = 20
 
     code = "INI102"
@@ -95,7 +101,7 @@ class ScaleTooLarge(Rule):
         reasons = self._signs(whole)
         if len(large) < max(2, len(scale) / 2) or not reasons:
             return
-        harm = self._harm(whole)
+        harm, severity = self._harm(whole)
         if not harm:
             return
         yield self.finding(
@@ -114,6 +120,7 @@ class ScaleTooLarge(Rule):
                 for site in large
             ),
             since_step=0,
+            severity=severity,
             confidence=Confidence.HIGH if len(reasons) > 1 else Confidence.MEDIUM,
         )
 
@@ -137,15 +144,23 @@ class ScaleTooLarge(Rule):
             )
         return reasons
 
-    def _harm(self, trace: Trace) -> str:
-        """What it cost, as a clause; empty if nothing."""
+    def _harm(self, trace: Trace) -> tuple[str, Severity]:
+        """What it cost, as a clause, and how bad that is; empty if nothing."""
         run = course(trace)
         if run.broke >= 0:
-            return f"the loss is no number from step {run.broke} on"
+            return f"the loss is no number from step {run.broke} on", self.severity
         up = rise(trace, factor=2.0, min_steps=10)
         if up:
-            return f"the loss rises from {run.start:.3g} to {up.late:.3g}"
+            return (
+                f"the loss rises from {run.start:.3g} to {up.late:.3g}",
+                self.severity,
+            )
         learnt = skill(trace)
+        said = f"skill after {trace.last_step + 1} steps {learnt.value:.3f}"
         if learnt.is_none(self.skill):
-            return f"skill after {trace.last_step + 1} steps {learnt.value:.3f}"
-        return ""
+            return said, self.severity
+        times = run.start / learnt.constant if learnt.is_exact else 0.0
+        if times > self.thrown and learnt.value < self.slow:
+            far = f"the loss starts at {times:.2g} times the constant's; {said}"
+            return far, Severity.WARNING
+        return "", self.severity

@@ -55,7 +55,8 @@ class SignFrozenUnit(Rule):
 
     ## Options
     - `units`: Wider layers have units to spare: of four the network learns twice as
-      often as of three, of eight nearly always.
+      often as of three, of eight nearly always. They count only where all their units
+      are frozen, and all died of it.
     - `skill`: From here on a network that runs has got along with its signs: a note.
 
     ## References
@@ -86,9 +87,12 @@ class SignFrozenUnit(Rule):
                 or incoming.shape != outgoing.shape
             ):
                 continue
-            if not incoming.size or incoming.shape[1] > self.units:
+            if not incoming.size:
                 continue
             frozen = outgoing[0] > incoming[0]
+            wide = incoming.shape[1] > self.units
+            if wide and not (frozen.all() and _dead(trace, layer.site) == frozen.size):
+                continue  # a wider layer has units to spare, unless all are lost
             if frozen.any():
                 hit.append((layer.site, frozen))
         if not hit:
@@ -100,9 +104,8 @@ class SignFrozenUnit(Rule):
         is_stuck = is_over and (learnt.value < self.skill or dead > 0)
         fate = f"; {dead} of its units are silent now" if dead else ""
         yield self.finding(
-            f"{frozen.sum()} of {frozen.size} units of {site} (layers of up to "
-            f"{self.units} count) start with an outgoing weight larger than their "
-            f"incoming ones, and cannot change its sign{fate}",
+            f"{frozen.sum()} of {frozen.size} units of {site} start with an outgoing "
+            f"weight larger than their incoming ones, and cannot change its sign{fate}",
             evidence=tuple(
                 Evidence(
                     quantity=OUTGOING_NORM.name,

@@ -1,7 +1,7 @@
 """LOP201 parameter-not-in-optimizer."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,9 @@ class ParameterNotInOptimizer(Rule):
     parameter group. A weight among them makes it an error, for a layer is then missing;
     biases and scales alone are a warning. Where these are all the layers up to a point
     and their weights no longer look as a standard initialization draws them, a trained
-    body is being used under a new head: that is a note.
+    body is being used under a new head: that is a note. And what a module keeps in a
+    plain list or mapping, where `parameters()` does not look, if the loss depends on it
+    and no optimizer owns it.
 
     ## Sick
     ```python
@@ -75,6 +77,8 @@ class ParameterNotInOptimizer(Rule):
             raise Blind("the model's parameters were never listed")
         if steps < self.min_steps:
             raise Blind(f"{steps} steps, {self.min_steps} needed")
+        if setup.unlisted:
+            yield self._unlisted(setup.unlisted)
         lost = [p for p in setup.parameters if _is_lost(p, trace)]
         if not lost:
             return
@@ -102,6 +106,29 @@ class ParameterNotInOptimizer(Rule):
             since_step=0,
             severity=Severity.NOTE if is_body else severity,
             confidence=Confidence.MEDIUM if is_body else Confidence.HIGH,
+        )
+
+    def _unlisted(self, names: Sequence[str]) -> Finding:
+        """What `parameters()` does not know."""
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        return self.finding(
+            f"the loss depends on {names[0]}{others} (limit 0), which "
+            f"model.parameters() "
+            f"does not know: keep layers in nn.ModuleList or nn.ModuleDict, and "
+            f"tensors "
+            f"as nn.Parameter",
+            evidence=tuple(
+                Evidence(
+                    quantity="optimizers",
+                    site=name,
+                    step=0,
+                    value=0.0,
+                    limit=1.0,
+                    note="in no parameters(), in no optimizer",
+                )
+                for name in names
+            ),
+            since_step=0,
         )
 
     def _looks_fresh(self, lost: list[Parameter]) -> bool:
