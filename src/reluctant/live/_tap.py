@@ -9,6 +9,7 @@ modules: what is pickled, copied or saved during training stays what it would ha
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -50,6 +51,9 @@ _ACTIVATIONS = {
     Tensor.clip: "clamp", torch.clip: "clamp", torch.maximum: "clamp",
     F.logsigmoid: "log-sigmoid",
 }  # fmt: skip
+_RECURRENT = {
+    torch.lstm: "LSTM", torch.gru: "GRU", torch.rnn_tanh: "RNN", torch.rnn_relu: "RNN",
+}  # fmt: skip
 _CHANNELS = ("conv", "batch_norm", "group_norm", "instance_norm")
 _DEFAULT_SLOPE = 0.01
 
@@ -81,6 +85,9 @@ class ForwardTap:
         modules: The modules that count as the model.
         names: Parameter names by `id`.
         on_layer: Called with each layer's output.
+        on_embedding: Called with what an embedding puts out.
+        on_recurrent: Called with the kind of a recurrent layer, its inputs, and
+            whether their first axis is the batch.
         on_activation: Called with each activation's input.
         on_output: Called with each outermost call's inputs and output.
         on_compiled: Called once if the model turns out to be compiled: then there is
@@ -98,11 +105,14 @@ class ForwardTap:
         on_output: Callable[[nn.Module, Any, Any], None],
         on_compiled: Callable[[str], None],
         on_error: Callable[[Exception], None],
+        on_embedding: Callable[[Tensor], None] = lambda output: None,
+        on_recurrent: Callable[..., None] = lambda kind, inputs, batch_first: None,
     ) -> None:
         self._modules = {id(m) for m in modules}
         self._roots = [weakref.ref(m) for m in modules[:1]]
         self.names = names
         self.on_layer, self.on_activation = on_layer, on_activation
+        self.on_embedding, self.on_recurrent = on_embedding, on_recurrent
         self._on_output, self._on_compiled = on_output, on_compiled
         self._on_error = on_error
         self.forward_s = self._began = 0.0
@@ -206,6 +216,11 @@ class _Mode(TorchFunctionMode):
         output = func(*args, **kwargs)
         if func in _LAYERS:
             self._guarded(self._after_layer, _LAYERS[func], output)
+        elif func is F.embedding and isinstance(output, Tensor):
+            self._guarded(self._tap.on_embedding, output)
+        elif func in _RECURRENT and _is_unpacked(args):
+            ran = partial(self._tap.on_recurrent, batch_first=args[-1])
+            self._guarded(ran, _RECURRENT[func], args[0])
         return output
 
     def _guarded(self, look: Callable[..., None], *what: Any) -> None:
@@ -253,6 +268,11 @@ class _Mode(TorchFunctionMode):
         if count > MOST_REPEATS:
             return ""
         return site if count == 1 else f"{site}#{count}"
+
+
+def _is_unpacked(args: Any) -> bool:
+    """Whether a recurrent layer got one padded tensor, not a packed sequence."""
+    return len(args) == 9 and isinstance(args[-1], bool)
 
 
 def _is_rectifier(args: Any, kwargs: Any) -> bool:

@@ -17,7 +17,7 @@ from torch.utils.hooks import RemovableHandle
 from reluctant.diagnosis import diagnose
 from reluctant.live._describe import describe
 from reluctant.live._first_aid import Act, FirstAid
-from reluctant.live._forward_look import ForwardLook
+from reluctant.live._forward_look import ForwardLook, tensors_in
 from reluctant.live._governor import Governor, clock
 from reluctant.live._loaders import more_data
 from reluctant.live._loss_look import GaugeLook, HeadLook, HygieneLook
@@ -25,8 +25,9 @@ from reluctant.live._models import unlisted
 from reluctant.live._origin import nonfinite_origin
 from reluctant.live._poles import PoleLook, suspects_between
 from reluctant.live._recorder import Recorder
+from reluctant.live._sample_look import SampleLook
 from reluctant.live._step_look import ReachLook, StepLook
-from reluctant.live._tap import ForwardTap
+from reluctant.live._tap import ForwardTap, Pass
 from reluctant.probes import Probe
 from reluctant.records import Diagnosis, Trace
 from reluctant.records.quantities import BATCH_MARK
@@ -75,12 +76,15 @@ class Watch:
         self._poles = PoleLook(recorder)
         self._stepping = StepLook(recorder, probes, parameters)
         self._reach = ReachLook(recorder, parameters)
+        self._samples = SampleLook(recorder)
         self._tap = ForwardTap(
             list(model.modules()) if model is not None else [],
             self._names,
-            on_layer=self._forward.on_layer,
+            on_layer=self._on_layer,
+            on_embedding=partial(self._samples.on_first, ""),
+            on_recurrent=self._samples.on_recurrent,
             on_activation=self._forward.on_activation,
-            on_output=self._forward.on_output,
+            on_output=self._on_output,
             on_compiled=self._on_hidden,
             on_error=partial(recorder.go_blind, "forward pass"),
         )
@@ -142,6 +146,7 @@ class Watch:
         self._handles.clear()
         self._stepping.forget()
         self._forward.outputs.clear()
+        self._samples.forget()
         self._recorder.guard("record", self._finish)
 
     def __enter__(self) -> Self:
@@ -248,6 +253,14 @@ class Watch:
                 kind = None
         self._governor.charge(clock() - start, deep=kind)
 
+    def _on_layer(self, run: Pass) -> None:
+        self._forward.on_layer(run)
+        self._samples.on_first(run.site, run.tensor)
+
+    def _on_output(self, module: nn.Module, args: Any, output: Any) -> None:
+        self._forward.on_output(module, args, output)
+        self._samples.on_inputs(tensors_in(args))
+
     def _look_at_loss(self, loss: Tensor) -> None:
         model = self.model
         if model is not None:
@@ -258,6 +271,8 @@ class Watch:
         guard = self._recorder.guard
         outputs = self._forward.outputs
         guard("head", self._head.look, loss, outputs, self._names, self._unlisted)
+        if model is not None and not self._samples.is_done:
+            guard("samples", self._samples.look, outputs, model, self._tap.forward_s)
         self._look_at_gauge(loss)
         # only now: the gauge's own backward must not set them off
         self._hygiene.attend(loss)
@@ -313,6 +328,7 @@ class Watch:
                 self._recorder.guard("backward pass", self._poles.emit)
                 self._recorder.end_step()
                 self._forward.outputs.clear()
+                self._samples.forget()
                 self._stepping.forget()
                 self._tap.disarm()
         elif now.light:

@@ -106,7 +106,7 @@ def step_terms(
         raise Unmeasurable("the loss depends on no parameter that requires a gradient")
     if (name := _once_differentiable(loss)) is not None:
         raise Unmeasurable(f"{name} in the loss cannot be differentiated twice")
-    with same_random_states(wanted), _kept(buffers):
+    with same_random_states(wanted), kept_buffers(buffers):
         gradients = differentiate(loss, wanted, None, create_graph=True)
         if not gradients:
             raise Unmeasurable("the loss depends on none of the model's parameters")
@@ -201,7 +201,7 @@ def _dot(a: Tensor, b: Tensor) -> float:
 
 
 @contextmanager
-def _kept(buffers: Iterable[Tensor]) -> Iterator[None]:
+def kept_buffers(buffers: Iterable[Tensor]) -> Iterator[None]:
     """Put buffers back if they changed, past the version count that autograd checks.
 
     The count alone does not tell: batch norm writes its statistics without raising it.

@@ -226,7 +226,7 @@ SAMPLE_LEAK = Quantity(
     "sample_leak",
     "1",
     "layer",
-    "gradient of one sample's output by other samples' input over that by all, eval",
+    "gradient of one sample's output by other samples over that by all",
 )
 SATURATED = Quantity(
     "saturated",

@@ -25,6 +25,7 @@ from reluctant.lab.exams._batch import (
     tensors,
 )
 from reluctant.probes._update import Unmeasurable
+from reluctant.probes.sample_mixing import mixing
 
 _MOST_SAMPLES = 16
 _MOST_MODULES = 64  # outputs that are looked at to find where it begins
@@ -87,7 +88,7 @@ def batch_leak(training: Training, *, looked_at: int = 3) -> BatchLeak:
         seen = _look(copy, batch)
         found = math.nan
         for output in seen.outputs:
-            found = _mixing(output, seen.source, axes, looked_at)
+            found = mixing(output, seen.source, axes, looked_at)
             if not math.isnan(found):
                 break
         if math.isnan(found):
@@ -203,57 +204,9 @@ def _listening(
             handle.remove()
 
 
-def _by_sample(output: Tensor, n: int) -> Iterator[Tensor]:
-    """Ways to read an output as n samples, each of shape `(n, …)`."""
-    for axis in range(output.ndim):
-        if output.shape[axis] == n:
-            yield output.movedim(axis, 0)
-    first = output.shape[0]
-    if first != n and first % n == 0:  # such as (samples × positions, classes)
-        folded = output.reshape(n, first // n, *output.shape[1:])
-        yield folded
-        yield output.reshape(first // n, n, *output.shape[1:]).movedim(1, 0)
-
-
-def _share(rows: Tensor, source: Tensor, axis: int, n: int, looked_at: int) -> float:
-    """Share of the gradients that falls on other samples; nan if there are none."""
-    numbers = torch.Generator().manual_seed(0)
-    worst = math.nan
-    for i in sorted({0, n // 2, n - 1})[:looked_at]:
-        row = rows[i]
-        # a plain sum would be blind to a softmax, whose outputs sum to 1
-        weights = torch.randn(row.shape, generator=numbers).to(row)
-        (gradient,) = torch.autograd.grad(
-            (row * weights).sum(), source, retain_graph=True, allow_unused=True
-        )
-        if gradient is None:
-            continue
-        by = gradient.double().movedim(axis, 0).reshape(n, -1).norm(dim=1)
-        total = float(by.norm())
-        if not total > 0 or not math.isfinite(total):
-            continue
-        by[i] = 0
-        share = float(by.norm()) / total
-        worst = share if math.isnan(worst) else max(worst, share)
-    return worst
-
-
-def _mixing(
-    output: Tensor, source: Tensor, axes: tuple[int, ...], looked_at: int
-) -> float:
-    """The least share that falls on other samples, over all ways to tell samples."""
-    shares = [
-        _share(rows, source, axis, source.shape[axis], looked_at)
-        for axis in axes
-        if axis < source.ndim and source.shape[axis] > 1
-        for rows in _by_sample(output, source.shape[axis])
-    ]
-    return min((s for s in shares if not math.isnan(s)), default=math.nan)
-
-
 def _first_mixed(seen: _Look, axes: tuple[int, ...], looked_at: int) -> tuple[str, str]:
     """The first module whose output mixes samples."""
     for name, kind, output in seen.modules:
-        if _mixing(output, seen.source, axes, looked_at) > _NONE:
+        if mixing(output, seen.source, axes, looked_at) > _NONE:
             return name, kind
     return "", ""

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reluctant.records import Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import DATA_BATCHES, SAMPLE_LEAK
-from reluctant.rules._base import BY_CHECK, Blind, Rule
+from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
+from reluctant.records.quantities import BATCH_MARK, DATA_BATCHES, SAMPLE_LEAK
+from reluctant.rules._base import Blind, Rule
+
+_UNSEEN = "what a training shows does not tell; `reluctant check` measures it"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,10 @@ class LeakAcrossBatch(Rule):
     whole batch, in evaluation mode. Independent samples leave an exact zero. Batch
     statistics in training mode are a leak by design and do not count; a norm that goes
     on using them in evaluation mode is a note. Which axis holds the samples is found
-    out, not assumed.
+    out, not assumed. A watched training is not run again: the output of a sample in
+    the middle is differentiated by what the first layer made of all samples, and must
+    depend on samples before and behind it; and a recurrent layer must not have run
+    along the axis that the outputs follow.
 
     ## Sick
     ```python
@@ -41,7 +46,8 @@ class LeakAcrossBatch(Rule):
     ## Blind spots
     A mix without a gradient, such as sorting by the batch's largest value. Samples that
     belong together on purpose, as the nodes of one graph do, look the same: where all
-    data are one batch it is a note.
+    data are one batch it is a note. A watched training shows nothing of what happens
+    before its first layer, of networks with batch norm, or with several inputs.
 
     ## Options
     - `share`: Share of a gradient, by norm, that may fall on other samples. Independent
@@ -60,10 +66,26 @@ class LeakAcrossBatch(Rule):
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """Yield one finding if samples are mixed."""
+        for ran in trace.notes("sample-axis")[:1]:
+            yield self.finding(
+                ran.text,
+                evidence=(
+                    Evidence(
+                        quantity="batch_first",
+                        site=ran.site,
+                        step=ran.step,
+                        value=0.0,
+                        limit=1.0,
+                        note="the outputs follow the axis that was taken for time",
+                    ),
+                ),
+                since_step=0,
+            )
+            return
         sites = trace.sites(SAMPLE_LEAK)
         if not sites:
             told = [n for n in trace.notes("exam-blind") if n.site == "samples"]
-            raise Blind(told[-1].text if told else BY_CHECK)
+            raise Blind(told[-1].text if told else _UNSEEN)
         values = {s: float(trace.series(SAMPLE_LEAK, s).values[-1]) for s in sites}
         known = {s: v for s, v in values.items() if np.isfinite(v)}
         if not known:
@@ -73,17 +95,18 @@ class LeakAcrossBatch(Rule):
         if leak <= self.share:
             return
         kind = next((m.type for m in trace.setup.modules if m.name == site), "")
-        batches = trace.series(DATA_BATCHES).values
-        is_whole = bool(batches.size) and batches[-1] == 1
-        where = f", first in {site} ({kind})" if site else ""
+        is_checked = bool(trace.series(DATA_BATCHES).values.size)
         why = ""
-        if "Norm" in kind:
+        if is_checked and "Norm" in kind:
             why = "; it uses the statistics of the batch in evaluation mode, too"
-        elif is_whole:
+        elif _is_whole(trace):
             why = "; all data are one batch, whose samples may belong together"
+        mode = "in evaluation mode " if is_checked else ""
+        where = ", first in" if is_checked else " behind"
+        where = f"{where} {site} ({kind})" if site else ""
         yield self.finding(
-            f"in evaluation mode {leak:.1%} of the gradient of a sample's output falls "
-            f"on other samples of the batch (limit {self.share:.1%}){where}{why}",
+            f"{mode}{leak:.1%} of the gradient of a sample's output falls on other "
+            f"samples of the batch (limit {self.share:.1%}){where}{why}",
             evidence=(
                 Evidence(
                     quantity=SAMPLE_LEAK.name,
@@ -96,4 +119,14 @@ class LeakAcrossBatch(Rule):
             ),
             since_step=0,
             severity=Severity.NOTE if why else self.severity,
+            confidence=Confidence.HIGH if is_checked else Confidence.MEDIUM,
         )
+
+
+def _is_whole(trace: Trace) -> bool:
+    """Whether every batch is the same, as far as was seen."""
+    batches = trace.series(DATA_BATCHES).values
+    if batches.size:
+        return bool(batches[-1] == 1)
+    marks = trace.series(BATCH_MARK).values
+    return len(marks) > 2 and bool((marks == marks[0]).all())
