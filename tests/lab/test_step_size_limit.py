@@ -10,12 +10,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from reluctant.lab import Training
-from reluctant.lab._step_size_limit import (
+from reluctant.lab._step_size_gauge import (
     LAW,
     extrapolate,
     find_limit,
-    step_size_limit,
 )
+from reluctant.lab._step_size_limit import step_size_limit
 from reluctant.lab._step_size_probes import can_be_fused
 from reluctant.records import UsageError
 
@@ -79,7 +79,7 @@ def test_quadratic_has_the_limit_of_the_textbook():
         batches = [(torch.tensor([[2.0]]), torch.tensor([[1.0]]))]  # λ = 4 at ½·mse
         return Training(model, lambda y, t: F.mse_loss(y, t) / 2, optimizer, batches)
 
-    limit = step_size_limit(recipe, steps=4, measured=2)
+    limit = step_size_limit(recipe, method="gauge", steps=4, measured=2)
     assert limit.value == pytest.approx(0.5, rel=1e-3)
     assert limit.exponent == pytest.approx(1.0)
 
@@ -104,7 +104,9 @@ def noise_free(batch_size: int, momentum: float = 0.0):
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_without_noise_the_sharpest_direction_counts(momentum):
     """Once converged, the gradient tells of flat ground alone: 2(1+β)/λmax stands."""
-    limit = step_size_limit(noise_free(4, momentum), steps=400, measured=20)
+    limit = step_size_limit(
+        noise_free(4, momentum), method="gauge", steps=400, measured=20
+    )
     assert limit.value == pytest.approx(2 * (1 + momentum) / 25, rel=0.02)
 
 
@@ -119,7 +121,7 @@ def test_fused_engine_tells_the_limit_of_the_textbook():
         return Training(model, nn.MSELoss(), sgd, DataLoader(data, batch_size=4))
 
     assert can_be_fused(recipe(0))
-    limit = step_size_limit(recipe, steps=400, measured=20)
+    limit = step_size_limit(recipe, method="gauge", steps=400, measured=20)
     assert limit.value == pytest.approx(2 / 50, rel=0.02)  # twice the Hessian of above
     assert limit.steps > 0
 
@@ -128,7 +130,7 @@ def test_takes_a_training_and_leaves_it_as_it_is():
     training = noise_free(2)(0)
     training.step(3)
     before = [p.detach().clone() for p in training.model.parameters()]
-    limit = step_size_limit(training, steps=400, measured=20)
+    limit = step_size_limit(training, method="gauge", steps=400, measured=20)
     assert limit.value == pytest.approx(2 / 25, rel=0.02)
     assert training.steps == 3
     for was, now in zip(before, training.model.parameters(), strict=True):

@@ -2,17 +2,22 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
+import msgspec
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
 from reluctant.cases._data import Digits
-from reluctant.cases._relu_net import Run
+from reluctant.cases._dying_output_watched import network
+from reluctant.cases._relu_net import Run, Weights
+from reluctant.cases._relu_net_kind import OUTPUTS
 from reluctant.cases._relu_nets import Job, train_all
-from reluctant.lab._step_size_limit import StepSizeLimit, Terms, find_limit
+from reluctant.lab import StepSizeLimit, Training, step_size_limit
 from reluctant.records import ReluctantError
 from reluctant.stats import MedianThreshold, median_threshold
 
-GAUGE_EVERY = 10
 TOLERANCE = 0.04  # of a seed's threshold: bisection stops there
 START = 0.01  # far below any threshold seen; the gauge leads on from here
 AROUND = (0.85, 1.2)  # of the prediction: where the bisection begins
@@ -23,25 +28,32 @@ ROUNDS = 5  # of candidates for seeds whose outputs all learn at the control rat
 def predict(
     data: Digits, seed: int, progress: Callable[[str], None]
 ) -> tuple[StepSizeLimit, int]:
-    """Extrapolate the gauge; also the steps that it took."""
-    steps = 0
-    few = min(len(data.train_x), PROBE_STEPS)
-    part = replace(data, train_x=data.train_x[:few], train_y=data.train_y[:few])
+    """Extrapolate the gauge from far below; also the steps that it took."""
+    x = torch.from_numpy(data.train_x)
+    t = nn.functional.one_hot(torch.from_numpy(data.train_y), OUTPUTS).float()
 
-    def probe(rate: float) -> Terms:
-        nonlocal steps
-        (run,) = train_all(
-            part,
-            [Job(rate, seed)],
-            epochs=round(PROBE_STEPS / few),
-            gauge_every=GAUGE_EVERY,
-            notify=progress,
-        )
-        steps += run.steps
-        terms: Terms = run.terms[len(run.terms) // 2 :]  # curvature has risen by then
-        return terms
+    def recipe(seed: int) -> Training:
+        model = network(data, Weights.initial(seed, data))
+        # the rates of this case are of ½Σ(y − t)²: half of one makes the same step
+        sgd = torch.optim.SGD(model.parameters(), lr=START / 2)
+        batches = DataLoader(TensorDataset(x, t), batch_size=1, shuffle=True)
+        return Training(model, nn.MSELoss(reduction="sum"), sgd, batches)
 
-    return find_limit(probe, start=START, progress=progress, seed=seed), steps
+    found = step_size_limit(
+        recipe,
+        method="gauge",
+        steps=PROBE_STEPS,
+        seed=seed,
+        progress=lambda line: progress(f"{line}, for Σ(y − t)²"),
+    )
+    low, high = found.interval
+    limit = msgspec.structs.replace(
+        found,
+        value=2 * found.value,
+        interval=(2 * low, 2 * high),
+        rates=tuple(2 * rate for rate in found.rates),
+    )
+    return limit, limit.steps
 
 
 def healthy(

@@ -35,9 +35,8 @@ class Samples:
             yield self._x[index, None], self._t[index, None]
 
 
-def make(data: Digits, rate: float, seed: int) -> Training:
-    """The training in torch; its first weights and its order are the others'."""
-    initial = Weights.initial(seed, data)
+def network(data: Digits, initial: Weights) -> nn.Sequential:
+    """The case's network in torch."""
     model = nn.Sequential(
         nn.Linear(data.inputs, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, OUTPUTS), nn.ReLU()
     )
@@ -45,6 +44,12 @@ def make(data: Digits, rate: float, seed: int) -> Training:
     with torch.no_grad():
         for parameter, array in zip(model.parameters(), arrays, strict=True):
             parameter.copy_(torch.from_numpy(array.copy()))
+    return model
+
+
+def make(data: Digits, rate: float, seed: int) -> Training:
+    """The training in torch; its first weights and its order are the others'."""
+    model = network(data, Weights.initial(seed, data))
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     return Training(model, HalfSquares(), optimizer, Samples(data, seed))
 

@@ -62,8 +62,14 @@ class Engine(Protocol):
         """Train all cells, in any order; each is handed over as soon as it is there."""
         ...
 
-    def predict(self, setting: Setting, steps: int) -> StepSizeLimit:
-        """The step-size limit at a setting, from probes of so many steps."""
+    def predict(self, setting: Setting, steps: int, gap: float) -> StepSizeLimit:
+        """The step-size limit at a setting, of trainings of so many steps.
+
+        Args:
+            setting: Of the recipe.
+            steps: Of a whole training.
+            gap: That a whole training may have, as a criterion `gap` allows it.
+        """
         ...
 
     def close(self) -> None:
@@ -73,14 +79,7 @@ class Engine(Protocol):
 
 def no_limit(reason: str) -> StepSizeLimit:
     """No prediction, and why."""
-    return StepSizeLimit(
-        value=NAN,
-        interval=(NAN, NAN),
-        rates=(),
-        gauges=(),
-        exponent=NAN,
-        reason=reason,
-    )
+    return StepSizeLimit(value=NAN, interval=(NAN, NAN), rates=(), reason=reason)
 
 
 def trend_of(windows: Sequence[float]) -> float:

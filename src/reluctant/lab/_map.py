@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import torch
 
 from reluctant.lab._cells import Attempt, Cell, Engine, Setting, Value, no_limit
@@ -26,6 +27,7 @@ from reluctant.lab._map_result import slice_of
 from reluctant.lab._map_search import Verdicts, still_open, wanted
 from reluctant.lab._map_state import VERSION, MapState
 from reluctant.lab._recipe import Recipe, Training
+from reluctant.lab._step_size_limit import GAP
 from reluctant.lab._time_limit import BUILD_TIMEOUT
 from reluctant.lab._torch_engine import TorchEngine, reference_of
 from reluctant.records import SuccessMap, UsageError
@@ -86,7 +88,7 @@ def success_map(
             twenty times the median, at least a minute; and that the recipe may take to
             build one in this process, by default five minutes.
         folder: Where finished trainings are kept. A later call goes on from there.
-        predict: Whether to predict the limit from the gauge at lower rates.
+        predict: Whether to predict the limit from short trainings.
         on_progress: Given trainings done, trainings expected in all, and what is done.
         notify: Given sentences on the way.
 
@@ -151,6 +153,8 @@ class _Plan:
             raise UsageError(f"{steps} steps and {epochs:g} epochs: give one of them.")
         self.recipe, self.rates, self.seeds, self.full = recipe, rates, seeds, full
         self.criterion = read_criterion(success)
+        is_gap = self.criterion.measure == "gap"  # others fit no short training
+        self.gap = self.criterion.limit if is_gap else GAP
         self.axes = {name: tuple(values) for name, values in axes.items()}
         self.settings = settings_of(recipe, self.axes)
         self.firsts: dict[Setting, Training] = {}
@@ -202,10 +206,12 @@ class _Map:
                 if missing:
                     self.engine.run(missing, done)
             for setting in plan.settings if predict else ():
-                if setting not in state.predictions:
+                known = state.predictions.get(setting)
+                if known is None or known.allowed != plan.gap:
                     total = self._done(state)
                     on_progress(total, total, "predicting the limit")
-                    limit = self.engine.predict(setting, plan.steps[setting])
+                    limit = self.engine.predict(setting, plan.steps[setting], plan.gap)
+                    limit = msgspec.structs.replace(limit, allowed=plan.gap)
                     state.add_prediction(setting, limit)
         except KeyboardInterrupt:
             raise MapInterrupted(

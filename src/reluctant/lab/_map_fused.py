@@ -31,8 +31,12 @@ from reluctant.lab._map_score import Scorer
 from reluctant.lab._map_settings import build_at
 from reluctant.lab._map_train import hard_ground, probe_steps
 from reluctant.lab._recipe import Recipe, Training
-from reluctant.lab._step_size_limit import StepSizeLimit, Terms, find_limit
+from reluctant.lab._short_trainings import from_records
+from reluctant.lab._step_size_gauge import Terms
+from reluctant.lab._step_size_limit import SEEDS, StepSizeLimit
 from reluctant.lab._step_size_probes import settled
+from reluctant.lab._step_size_search import Probe as ShortProbe
+from reluctant.lab._step_size_search import search
 from reluctant.lab._time_limit import BUILD_TIMEOUT, NotEndedError, time_limit
 from reluctant.lab.engines import (
     Dataset,
@@ -49,7 +53,6 @@ LOT = 64  # networks trained in one call
 LOT_BYTES = 256 << 20  # of their parameters, at most
 KEPT = 4  # data sets with their scorers that are held at a time
 _DIGESTS: dict[int, tuple[weakref.ref[Tensor], int, bytes]] = {}
-MEASURED = 200  # steps of a probe whose gauge is measured
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ class FusedEngine:
             for lot in lots.values():
                 self._train(lot, on_done)
 
-    def predict(self, setting: Setting, steps: int) -> StepSizeLimit:
+    def predict(self, setting: Setting, steps: int, gap: float) -> StepSizeLimit:
         """Predict from probes of this engine; see `Engine`."""
         try:
             with hard_ground(), time_limit(self._timeout, "the recipe"):
@@ -140,14 +143,40 @@ class FusedEngine:
         # a prediction that fails costs itself alone, whatever the recipe raises
         except (Exception, SystemExit) as error:
             return no_limit(in_one_line(error))
-        steps = probe_steps(steps)
-        return find_limit(
-            self.probe(setting, steps, MEASURED, start=start),
-            start=start.rate,
-            again=[self.probe(setting, steps, MEASURED, seed=self._seed + 1)],
-            steps=steps,
-            seed=self._seed,
-        )
+        seeds = range(self._seed, self._seed + SEEDS["probe"])
+        try:
+            return search(
+                self.short(setting, seeds),
+                start=start.rate,
+                steps=probe_steps(steps),
+                gap=gap,
+            )
+        except (Exception, SystemExit) as error:  # of another seed
+            return no_limit(in_one_line(error))
+
+    def short(self, setting: Setting, seeds: Sequence[int]) -> ShortProbe:
+        """Trains the beginning of a training; see `search`.
+
+        Args:
+            setting: Of the recipe.
+            seeds: That trainings take turns with.
+        """
+
+        def probe(rate: float, turn: int, steps: int) -> tuple[Attempt, Attempt]:
+            seed = seeds[turn % len(seeds)]
+            with hard_ground():
+                start = self._start(setting, seed)
+                (run,) = self._engine([rate], [start], [seed], steps, None)
+                fill(start.data.template, run.parameters)
+                scores = start.data.scorer.measure(start.data.template)
+            records = run.records
+            losses = records.loss
+            if not run.finite or run.stop == "nonfinite":
+                losses = np.full(len(losses), math.nan)
+            cell, share = Cell(setting, rate, seed), records.step / steps
+            return from_records(cell, share, losses, records.score, scores)
+
+        return probe
 
     def probe(
         self,

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from reluctant.lab._map_data import NotWholeError, whole_data
 from reluctant.lab._recipe import LossFn, Training, pair
 
-MOST_SAMPLES = 20_000  # that are scored, evenly spaced over the data where they can be
+MOST_SAMPLES = 20_000  # that are scored
 MOST_BATCHES = 2_000
 CHUNK = 4096  # samples scored at once, where the loss is a mean over them
 _TINY = 1e-6
@@ -35,11 +35,12 @@ class Scorer:
     Args:
         training: Its batches are read to the end where they are not a fixed set of
             samples, so it is the last thing that is done with them.
+        most: Samples that are scored, evenly spaced over the data where they can be.
     """
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Training, *, most: int = MOST_SAMPLES) -> None:
         with training.own_randomness():
-            self._batches, self._loss = _batches(training)
+            self._batches, self._loss = _batches(training, most)
         self._constants: tuple[float, float] | None = None
 
     @torch.no_grad()
@@ -92,14 +93,15 @@ class _Loss:
         return math.fsum(weighed) / sum(sizes)
 
 
-def _batches(training: Training) -> tuple[list[Batch], _Loss]:
+def _batches(training: Training, most: int) -> tuple[list[Batch], _Loss]:
     kind = _reduction(training.loss_fn)
     try:
         data = whole_data(training)
     except NotWholeError:
-        return list(_drawn(training)), _Loss(training.loss_fn, "", 1)
+        return list(_drawn(training, most)), _Loss(training.loss_fn, "", 1)
     x, y = data.inputs, data.targets
-    most = MOST_SAMPLES if kind else min(MOST_SAMPLES, MOST_BATCHES * data.batch_size)
+    if not kind:
+        most = min(most, MOST_BATCHES * data.batch_size)
     if len(x) > most:
         chosen = torch.linspace(0, len(x) - 1, most).long()
         x, y = x[chosen], y[chosen]
@@ -108,12 +110,12 @@ def _batches(training: Training) -> tuple[list[Batch], _Loss]:
     return batches, _Loss(training.loss_fn, kind, data.batch_size)
 
 
-def _drawn(training: Training) -> Iterator[Batch]:
+def _drawn(training: Training, most: int) -> Iterator[Batch]:
     if isinstance(training.batches, Iterator):
         return
     samples = 0
     for count, batch in enumerate(training.batches):
-        if count >= MOST_BATCHES or samples >= MOST_SAMPLES:
+        if count >= MOST_BATCHES or samples >= most:
             return
         inputs, targets = pair(batch)
         samples += len(targets) if isinstance(targets, Tensor) and targets.dim() else 1

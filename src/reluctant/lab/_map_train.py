@@ -23,7 +23,7 @@ from reluctant.lab._step_size_limit import StepSizeLimit, step_size_limit
 from reluctant.lab._time_limit import NotEndedError
 
 _LOOK_EVERY = 100  # steps between looks at the loss, so that diverged runs end soon
-_PROBE = (100, 15_000)  # steps of a probe, at least and at most
+LEAST_PROBE = 40  # steps
 
 
 @contextmanager
@@ -81,17 +81,17 @@ def train_cell(recipe: Recipe, cell: Cell, steps: int) -> Attempt:
 
 
 def probe_steps(steps: int) -> int:
-    """Steps of a probe for trainings of so many: by a quarter, curvature has risen."""
-    return max(2, min(steps, max(_PROBE[0], min(_PROBE[1], steps // 4))))
+    """Steps of a probe for trainings of so many: a quarter, but not too few."""
+    return max(4, min(steps, max(LEAST_PROBE, steps // 4)))
 
 
 def predict_limit(
-    recipe: Recipe, setting: Setting, steps: int, seed: int
+    recipe: Recipe, setting: Setting, steps: int, seed: int, gap: float
 ) -> StepSizeLimit:
     """The step-size limit at a setting; without a value where it cannot be had."""
     try:
         return step_size_limit(
-            at_setting(recipe, setting), steps=probe_steps(steps), seed=seed
+            at_setting(recipe, setting), steps=probe_steps(steps), seed=seed, gap=gap
         )
     # a prediction that fails costs itself alone, whatever the recipe raises
     except (Exception, SystemExit) as error:

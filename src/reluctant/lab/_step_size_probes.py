@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from reluctant.lab._recipe import Recipe, Training, build
-from reluctant.lab._step_size_limit import EDGE, Terms
+from reluctant.lab._step_size_gauge import EDGE, Terms
 from reluctant.lab.exams.top_eigenvalue import top_eigenvalue
 from reluctant.probes.step_gauge import step_terms
 

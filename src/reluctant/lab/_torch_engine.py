@@ -39,7 +39,7 @@ class _Job(msgspec.Struct, frozen=True):
 
     cell: Cell
     steps: int
-    predicts: bool = False
+    gap: float | None = None  # allowed, of a prediction
 
 
 class TorchEngine:
@@ -93,12 +93,12 @@ class TorchEngine:
 
         self._converse(jobs, done)
 
-    def predict(self, setting: Setting, steps: int) -> StepSizeLimit:
+    def predict(self, setting: Setting, steps: int, gap: float) -> StepSizeLimit:
         """Predict in a worker; see `Engine`."""
         if not self._count:
             with hard_ground():
                 recipe = _loaded(self._recipe)
-                return predict_limit(recipe, setting, steps, self._seed)
+                return predict_limit(recipe, setting, steps, self._seed, gap)
         found: list[StepSizeLimit] = []
 
         def done(job: _Job, answer: bytes | None, reason: str, hung: bool) -> None:
@@ -108,7 +108,7 @@ class TorchEngine:
                 found.append(msgspec.msgpack.decode(answer, type=StepSizeLimit))
 
         cell = Cell(setting, 0.0, self._seed)
-        self._converse([_Job(cell, steps, predicts=True)], done)
+        self._converse([_Job(cell, steps, gap)], done)
         return found[0]
 
     def close(self) -> None:
@@ -148,7 +148,7 @@ class TorchEngine:
                         busy[line] = (worker, job, time.monotonic())
                         continue
                     idle.append(worker)
-                    if not job.predicts:
+                    if job.gap is None:
                         self._took.append(time.monotonic() - since)
                     done(job, answer, "", False)
                 self._end_the_slow(busy, done)
@@ -256,8 +256,10 @@ def _serve(line: Connection, reference: str, parent: int) -> None:
                 return
             answer: Any
             cell = job.cell
-            if job.predicts:
-                answer = predict_limit(recipe, cell.setting, job.steps, cell.seed)
+            if job.gap is not None:
+                answer = predict_limit(
+                    recipe, cell.setting, job.steps, cell.seed, job.gap
+                )
             else:
                 answer = train_cell(recipe, cell, job.steps)
             line.send_bytes(msgspec.msgpack.encode(answer))

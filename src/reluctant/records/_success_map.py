@@ -94,7 +94,7 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
         coverage: Of the interval; below 0.95 where there are fewer than six seeds.
         method: How the interval was made.
         by_seed: In the order of the seeds.
-        predicted: Limit told from the gauge at lower rates; nan without one.
+        predicted: Limit told from short trainings; nan without one.
         predicted_low: Lower end of its interval.
         predicted_high: Upper end.
         predicted_note: Why there is none; empty if there is one.

@@ -104,7 +104,7 @@ def _by_setting(found: SuccessMap) -> Lines | None:
         markers=True,
     )
     predicted = Line(
-        name="predicted from the gauge at lower rates",
+        name="predicted from short trainings",
         x=x,
         y=tuple(t.predicted for t in limits),
         style="dotted",

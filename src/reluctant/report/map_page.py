@@ -133,9 +133,7 @@ def _verdicts(part: MapSlice) -> Iterator[str]:
         if math.isfinite(t.median):
             apart = f", {t.predicted / t.median - 1:+.0%} of the threshold"
         ends = f"{t.predicted_low:.3g} to {t.predicted_high:.3g}"
-        yield f"predicted from the gauge at lower rates: {t.predicted:.3g} ({ends})" + (
-            apart
-        )
+        yield f"predicted from short trainings: {t.predicted:.3g} ({ends})" + (apart)
     elif t.predicted_note not in ("", "not asked for"):
         yield f"no limit predicted: {printable(t.predicted_note)}"
     odd = [str(seed.seed) for seed in t.by_seed if not seed.is_monotone]
