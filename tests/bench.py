@@ -39,7 +39,7 @@ class Training:
 
     The parts are `x` of shape `(1024, 32)`, `y` of shape `(1024,)`, `model`,
     `parameters` (None for all), `lr`, `optimizer`, `loss`, `zero_grad`, `order` (of
-    the samples in an epoch) and `before_step`.
+    the samples in an epoch), `before_step` and `after_step`.
     """
 
     def __init__(self, spoiler: str = "", seed: int = 0) -> None:
@@ -56,6 +56,7 @@ class Training:
             "loss": F.cross_entropy,
             "zero_grad": lambda optimizer: optimizer.zero_grad(),
             "before_step": lambda model: None,
+            "after_step": lambda optimizer, step: None,
             "order": torch.randperm,
             "torch": torch,
             "nn": nn,
@@ -70,6 +71,8 @@ class Training:
         self.loss: Callable[[Tensor, Tensor], Tensor] = scope["loss"]
         self.zero_grad: Callable[[torch.optim.Optimizer], None] = scope["zero_grad"]
         self.before_step: Callable[[nn.Module], None] = scope["before_step"]
+        self.after_step: Callable[[torch.optim.Optimizer, int], None]
+        self.after_step = scope["after_step"]
         self.order: Callable[[int], Tensor] = scope["order"]
         parameters = scope["parameters"] or self.model.parameters()
         self.optimizer = scope["optimizer"](parameters, lr=scope["lr"])
@@ -83,12 +86,13 @@ class Training:
     def run(self, steps: int = 120) -> tuple[Diagnosis, Trace]:
         """Train under watch."""
         with reluctant.watch(self.model, self.optimizer, budget=0.99) as run:
-            for _, (x, y) in zip(range(steps), self.batches(), strict=False):
+            for step, (x, y) in zip(range(steps), self.batches(), strict=False):
                 loss = run.loss(self.loss(self.model(x), y))
                 self.zero_grad(self.optimizer)
                 loss.backward()
                 self.before_step(self.model)
                 self.optimizer.step()
+                self.after_step(self.optimizer, step + 1)
         return run.diagnosis, run.trace
 
     def check(self) -> Diagnosis:

@@ -6,7 +6,8 @@ from torch import nn
 
 from reluctant import Training
 
-CAUSE = "step-too-small"
+CAUSE = "rate-gone-early"
+ALSO = ("step-too-small",)
 STEPS = 400
 
 

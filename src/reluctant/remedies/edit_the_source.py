@@ -61,6 +61,21 @@ _EDITS: dict[str, EditSource] = {
         "(x + 1e-12).sqrt()",
         "the operation that is named: keep what it takes in away from its pole",
     ),
+    "STP302": EditSource(
+        "for x, y in loader:\n    ...\n    scheduler.step()",
+        "for x, y in loader:\n    ...\nscheduler.step()",
+        "the training loop: once an epoch, or give the schedule its number of steps",
+    ),
+    "STP303": EditSource(
+        '{"params": body.parameters(), "lr": 0.0}',
+        '{"params": body.parameters(), "lr": lr}',
+        "the optimizer's groups",
+    ),
+    "STP304": EditSource(
+        "warm_up_steps = ...",
+        "warm_up_steps = total_steps // 20",
+        "the schedule: total_steps is epochs * len(loader)",
+    ),
     "STP501": EditSource(
         "loss.backward()",
         "loss.backward()\nclip_grad_norm_(model.parameters(), 10 * usual_norm)",

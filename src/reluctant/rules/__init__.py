@@ -48,7 +48,10 @@ from reluctant.rules.numerics.nonfinite_data import NonfiniteData
 from reluctant.rules.numerics.nonfinite_gradient import NonfiniteGradient
 from reluctant.rules.numerics.nonfinite_loss import NonfiniteLoss
 from reluctant.rules.step_size.divergence import Divergence
+from reluctant.rules.step_size.endless_warm_up import EndlessWarmUp
 from reluctant.rules.step_size.excessive_weight_decay import ExcessiveWeightDecay
+from reluctant.rules.step_size.group_without_rate import GroupWithoutRate
+from reluctant.rules.step_size.rate_gone_early import RateGoneEarly
 from reluctant.rules.step_size.single_step_catastrophe import SingleStepCatastrophe
 from reluctant.rules.step_size.step_past_limit import StepPastLimit
 from reluctant.rules.step_size.step_too_small import StepTooSmall
@@ -113,6 +116,9 @@ RULES: tuple[type[Rule], ...] = (
     StepPastLimit,  # STP101
     Divergence,  # STP201
     StepTooSmall,  # STP301
+    RateGoneEarly,  # STP302
+    GroupWithoutRate,  # STP303
+    EndlessWarmUp,  # STP304
     ExcessiveWeightDecay,  # STP401
     SingleStepCatastrophe,  # STP501
     DeadUnit,  # UNT101

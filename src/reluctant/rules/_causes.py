@@ -74,6 +74,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "NUM103": ("NUM101", *_LOST_UNITS, "HED101"),
     # Steps that are too short leave a network where it began.
     "STP301": ("HED101",),
+    # A schedule makes them so, and weights without a rate stay as they were drawn.
+    "STP302": ("STP301", "HED101"),
+    "STP303": ("STP301", "HED101"),
+    "STP304": ("STP301", "HED101"),
     # One batch can do what too long a step does.
     "STP501": ("STP101", "DAT103", "DAT101", "DAT102", *_THROWN),
     # A gradient that is always clipped makes short steps.
