@@ -1,6 +1,7 @@
 """One healthy training; every disease in the tests is that, spoiled in one line."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -39,7 +40,8 @@ class Training:
 
     The parts are `x` of shape `(1024, 32)`, `y` of shape `(1024,)`, `model`,
     `parameters` (None for all), `lr`, `optimizer`, `loss`, `zero_grad`, `order` (of
-    the samples in an epoch), `before_step` and `after_step`.
+    the samples in an epoch), `every` (so many batches to a step), `before_step` and
+    `after_step`.
     """
 
     def __init__(self, spoiler: str = "", seed: int = 0) -> None:
@@ -58,6 +60,7 @@ class Training:
             "before_step": lambda model: None,
             "after_step": lambda optimizer, step: None,
             "order": torch.randperm,
+            "every": 1,
             "torch": torch,
             "nn": nn,
             "F": F,
@@ -73,6 +76,7 @@ class Training:
         self.before_step: Callable[[nn.Module], None] = scope["before_step"]
         self.after_step: Callable[[torch.optim.Optimizer, int], None]
         self.after_step = scope["after_step"]
+        self.every: int = scope["every"]
         self.order: Callable[[int], Tensor] = scope["order"]
         parameters = scope["parameters"] or self.model.parameters()
         self.optimizer = scope["optimizer"](parameters, lr=scope["lr"])
@@ -86,10 +90,11 @@ class Training:
     def run(self, steps: int = 120) -> tuple[Diagnosis, Trace]:
         """Train under watch."""
         with reluctant.watch(self.model, self.optimizer, budget=0.99) as run:
-            for step, (x, y) in zip(range(steps), self.batches(), strict=False):
-                loss = run.loss(self.loss(self.model(x), y))
+            batches = self.batches()
+            for step in range(steps):
                 self.zero_grad(self.optimizer)
-                loss.backward()
+                for x, y in islice(batches, self.every):
+                    run.loss(self.loss(self.model(x), y)).backward()
                 self.before_step(self.model)
                 self.optimizer.step()
                 self.after_step(self.optimizer, step + 1)

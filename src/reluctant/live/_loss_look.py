@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from reluctant.live._governor import clock
-from reluctant.live._graph import leaves, operations, owner_of
+from reluctant.live._graph import leaves, name_of, operations, owner_of
 from reluctant.live._loss_graph import read_loss
 from reluctant.live._recorder import Recorder
 from reluctant.probes import HeadPass, HeadProbe, Probe
@@ -76,6 +76,7 @@ class HeadLook:
             shape=found.shape,
             target_shape=found.target_shape,
             is_broadcast=found.is_broadcast,
+            is_scaled=name_of(loss.grad_fn) in ("Div", "Mul"),
         )
         if self._recorder.now.step < _FIRST_STEPS:
             reached = leaves(loss.grad_fn)

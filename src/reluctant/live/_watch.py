@@ -30,7 +30,7 @@ from reluctant.live._step_look import ReachLook, StepLook
 from reluctant.live._tap import ForwardTap, Pass
 from reluctant.probes import Probe
 from reluctant.records import Diagnosis, Trace
-from reluctant.records.quantities import BATCH_MARK
+from reluctant.records.quantities import BATCH_MARK, STEP_LOSSES
 
 _SAME = 6  # sampled steps on one batch, after which one asks for more data
 _LEAD_LOST = 2  # steps of other optimizers in a row after which the lead has changed
@@ -322,6 +322,7 @@ class Watch:
         if now.deep:
             with self._governor.timed(deep=True), torch.no_grad():
                 self._sampled += 1
+                self._recorder.add(STEP_LOSSES, "", float(self._backwards))
                 self._reach.emit()
                 self._reach.follow(self._forward.layers.values())
                 self._describe_layers()

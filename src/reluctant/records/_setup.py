@@ -107,6 +107,8 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
         target_shape: Of the targets, likewise.
         is_broadcast: Whether outputs and targets had different shapes and the loss
             compared every one with every other.
+        is_scaled: Whether it was multiplied or divided before `backward()`, as is done
+            where several batches make one step.
     """
 
     kind: str = ""
@@ -116,6 +118,7 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     shape: tuple[int, ...] = ()
     target_shape: tuple[int, ...] = ()
     is_broadcast: bool = False
+    is_scaled: bool = False
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):

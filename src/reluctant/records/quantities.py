@@ -258,6 +258,9 @@ STEP_LIMIT = Quantity(
     "run",
     "learning rate at which a quadratic of the measured top eigenvalue diverges",
 )
+STEP_LOSSES = Quantity(
+    "step_losses", "1", "run", "losses whose gradients add up between two steps"
+)
 TARGET_COUNT = Quantity(
     "target_count", "1", "output", "samples of each class in the batch"
 )

@@ -36,6 +36,11 @@ _EDITS: dict[str, EditSource] = {
         "clip_grad_norm_(model.parameters(), 10 * usual_norm)",
         "the training loop: a limit that only rare gradients pass",
     ),
+    "LOP102": EditSource(
+        "for x, y in loader:\n    loss.backward()\noptimizer.step()",
+        "for x, y in loader:\n    loss.backward()\n    optimizer.step()",
+        "the training loop: step inside it, or divide each loss by their number",
+    ),
     "LOP301": EditSource(
         "model.eval()  # evaluate",
         "model.eval()  # evaluate\nmodel.train()  # before training goes on",

@@ -40,6 +40,7 @@ from reluctant.rules.loop.bias_before_norm import BiasBeforeNorm
 from reluctant.rules.loop.frozen_parameter import FrozenParameter
 from reluctant.rules.loop.gradients_not_zeroed import GradientsNotZeroed
 from reluctant.rules.loop.leak_across_batch import LeakAcrossBatch
+from reluctant.rules.loop.many_batches_a_step import ManyBatchesAStep
 from reluctant.rules.loop.missing_nonlinearity import MissingNonlinearity
 from reluctant.rules.loop.parameter_not_in_optimizer import ParameterNotInOptimizer
 from reluctant.rules.loop.step_without_backward import StepWithoutBackward
@@ -103,6 +104,7 @@ RULES: tuple[type[Rule], ...] = (
     SignFrozenUnit,  # INI401
     BornDeadRisk,  # INI501
     GradientsNotZeroed,  # LOP101
+    ManyBatchesAStep,  # LOP102
     ParameterNotInOptimizer,  # LOP201
     FrozenParameter,  # LOP202
     WrongMode,  # LOP301

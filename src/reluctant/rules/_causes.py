@@ -88,6 +88,8 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "LOP101": (*_LOST_UNITS, "STP101", "STP201", "GRD102", "NUM101", "HED101"),
     # Layers that never train can leave the rest with nothing to learn from; and what no
     # optimizer owns, no optimizer's zero_grad() clears.
+    # The step is as many times too long, and as rare.
+    "LOP102": ("STP101", "STP301", "LOP101", "DAT101", *_THROWN),
     "LOP201": ("HED101", "LOP101"),
     # A step that is too long throws units out of the range of the data, or the loss up;
     # from larger weights come larger gradients.

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from reluctant.records import Quantity, Trace
 from reluctant.records.quantities import (
-    BATCH_SAMPLES,
     LOSS,
     OUTPUT_MEAN,
     OUTPUT_SQUARE,
+    STEP_LOSSES,
     TARGET_COUNT,
     TARGET_MEAN,
     TARGET_SQUARE,
@@ -174,8 +174,5 @@ def _samples(trace: Trace) -> float:
 
 def _backwards(trace: Trace) -> float:
     """How many batches one step adds up (gradient accumulation)."""
-    seen = trace.series(BATCH_SAMPLES).values
-    seen = seen[np.isfinite(seen) & (seen > 0)]
-    if not seen.size or not trace.setup.batch_size:
-        return 1.0
-    return max(1.0, float(np.round(np.median(seen) / trace.setup.batch_size)))
+    losses = trace.series(STEP_LOSSES).values
+    return max(1.0, float(np.median(losses))) if losses.size else 1.0

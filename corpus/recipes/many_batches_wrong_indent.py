@@ -6,8 +6,8 @@ from torch import nn
 
 from reluctant import Training
 
-CAUSE = "step-past-limit"
-ALSO = ("sum-reduction", "divergence")
+CAUSE = "many-batches-a-step"
+ALSO = ("step-past-limit", "sum-reduction")
 STEPS = 40
 
 
