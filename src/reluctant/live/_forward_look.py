@@ -8,6 +8,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
+from reluctant.live._death_look import DeathLook
 from reluctant.live._governor import clock
 from reluctant.live._recorder import Recorder
 from reluctant.live._tap import Pass
@@ -38,15 +39,20 @@ class ForwardLook:
         recorder: Where readings go.
         probes: Of these, the ones that read layers and activations.
         parameters: By name.
+        death: Is told of layers and activations too.
     """
 
     def __init__(
-        self, recorder: Recorder, probes: Sequence[Probe], parameters: dict[str, Tensor]
+        self,
+        recorder: Recorder,
+        probes: Sequence[Probe],
+        parameters: dict[str, Tensor],
+        death: DeathLook,
     ) -> None:
         self.layers: dict[str, Layer] = {}
         self.outputs: list[Tensor] = []
         self.batch: tuple[tuple[int, ...], str] | None = None
-        self._recorder, self._parameters = recorder, parameters
+        self._recorder, self._parameters, self._death = recorder, parameters, death
         self._layer_probes = [p for p in probes if isinstance(p, LayerProbe)]
         self._input_probes = [p for p in probes if isinstance(p, InputProbe)]
         self._activation_probes = [p for p in probes if isinstance(p, ActivationProbe)]
@@ -72,6 +78,7 @@ class ForwardLook:
         seen = LayerPass(run.site, z.detach(), run.unit_axis)
         for probe in self._layer_probes:
             self._recorder.measure(probe, seen)
+        self._recorder.guard("death look", self._death.on_layer, run)
         if z.requires_grad:
             z.register_hook(partial(self._on_signal, run.site))
         self._recorder.governor.charge(clock() - start, deep=True)
@@ -91,6 +98,7 @@ class ForwardLook:
         )
         for probe in self._activation_probes:
             self._recorder.measure(probe, seen)
+        self._recorder.guard("death look", self._death.on_activation, run)
         self._recorder.governor.charge(clock() - start, deep=True)
 
     def on_output(self, module: nn.Module, args: Any, output: Any) -> None:

@@ -12,6 +12,7 @@ from reluctant.records import Layer
 from reluctant.records.quantities import (
     GRAD_MISSING,
     GRAD_REACHED,
+    LAST_REACHED,
     LEARNING_RATE,
     REACH_STEPS,
 )
@@ -72,16 +73,16 @@ def _entries(gradient: Tensor) -> Tensor:
 
 
 class ReachLook:
-    """Which units got a gradient at all: exact, at every step, and next to free.
+    """When each unit last got a gradient: exact, at every step, and next to free.
 
     A unit behind a rectifier that is silent for a whole batch has a bias gradient of
-    exactly 0, so one logical or a layer and step never misses a dead one.
+    exactly 0, so one comparison a layer and step never misses a dead one.
     """
 
     def __init__(self, recorder: Recorder, parameters: dict[str, Tensor]) -> None:
         self._recorder, self._parameters = recorder, parameters
         self._reached: dict[str, tuple[Tensor, Tensor]] = {}
-        self._steps = 0
+        self._steps = self._since = 0
 
     def follow(self, layers: Iterable[Layer]) -> None:
         """Follow the bias of every layer that an activation stands behind."""
@@ -90,21 +91,28 @@ class ReachLook:
             if layer.site in self._reached or not layer.activation or bias is None:
                 continue
             if bias.shape == (layer.units,):
-                reached = torch.zeros(layer.units, dtype=torch.bool, device=bias.device)
-                self._reached[layer.site] = bias, reached
+                last = torch.full((layer.units,), -1, device=bias.device)
+                self._reached[layer.site] = bias, last
 
     def look(self) -> None:
         """Note who is reached by the gradients of this step."""
         self._steps += 1
-        for bias, reached in self._reached.values():
+        step = self._recorder.now.step
+        for bias, last in self._reached.values():
             if bias.grad is not None:
-                reached.logical_or_(bias.grad)  # what is not 0 counts as true
+                last.masked_fill_(bias.grad != 0, step)  # nan is a gradient too
 
     def emit(self) -> None:
         """Record who was reached since the last time, and begin anew."""
         if self._reached and self._steps:
             self._recorder.add(REACH_STEPS, "", float(self._steps))
-            for site, (_, reached) in self._reached.items():
-                self._recorder.add(GRAD_REACHED, site, reached.to(torch.float32))
-                reached.zero_()
-        self._steps = 0
+            for site, (_, last) in self._reached.items():
+                reached = (last >= self._since).to(torch.float32)
+                self._recorder.add(GRAD_REACHED, site, reached)
+                self._recorder.add(LAST_REACHED, site, last.to(torch.float64))
+        self._steps, self._since = 0, self._recorder.now.step + 1
+
+    def silent(self) -> list[str]:
+        """The layers with units that nothing has reached in the present step."""
+        now = self._since - 1
+        return [s for s, (_, last) in self._reached.items() if bool((last < now).any())]

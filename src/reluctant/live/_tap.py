@@ -54,6 +54,7 @@ _ACTIVATIONS = {
 _RECURRENT = {
     torch.lstm: "LSTM", torch.gru: "GRU", torch.rnn_tanh: "RNN", torch.rnn_relu: "RNN",
 }  # fmt: skip
+_DROPOUTS = (F.dropout, F.dropout1d, F.dropout2d, F.dropout3d)
 _CHANNELS = ("conv", "batch_norm", "group_norm", "instance_norm")
 _DEFAULT_SLOPE = 0.01
 
@@ -68,6 +69,7 @@ class Pass(NamedTuple):
         unit_axis: Never negative.
         activation: `""` for a layer.
         slope: Negative slope of a leaky activation.
+        source: What a layer read, if no layer put it out: data.
     """
 
     owner: Owner
@@ -76,6 +78,7 @@ class Pass(NamedTuple):
     unit_axis: int
     activation: str = ""
     slope: float = 0.0
+    source: Tensor | None = None
 
 
 class ForwardTap:
@@ -93,6 +96,7 @@ class ForwardTap:
         on_compiled: Called once if the model turns out to be compiled: then there is
             nothing to see, and looking would make it compile again.
         on_error: Called once if a look fails; no further look is taken.
+        on_dropout: Called with what a dropout puts out, and the share it drops.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class ForwardTap:
         on_error: Callable[[Exception], None],
         on_embedding: Callable[[Tensor], None] = lambda output: None,
         on_recurrent: Callable[..., None] = lambda kind, inputs, batch_first: None,
+        on_dropout: Callable[[Tensor, float], None] = lambda output, share: None,
     ) -> None:
         self._modules = {id(m) for m in modules}
         self._roots = [weakref.ref(m) for m in modules[:1]]
@@ -114,7 +119,7 @@ class ForwardTap:
         self.on_layer, self.on_activation = on_layer, on_activation
         self.on_embedding, self.on_recurrent = on_embedding, on_recurrent
         self._on_output, self._on_compiled = on_output, on_compiled
-        self._on_error = on_error
+        self._on_error, self.on_dropout = on_error, on_dropout
         self.forward_s = self._began = 0.0
         self.failed = False
         self._handles: list[RemovableHandle] = []
@@ -215,12 +220,14 @@ class _Mode(TorchFunctionMode):
             self._guarded(self._before_activation, activation, args, kwargs)
         output = func(*args, **kwargs)
         if func in _LAYERS:
-            self._guarded(self._after_layer, _LAYERS[func], output)
+            self._guarded(self._after_layer, func, output, args, kwargs)
         elif func is F.embedding and isinstance(output, Tensor):
             self._guarded(self._tap.on_embedding, output)
         elif func in _RECURRENT and _is_unpacked(args):
             ran = partial(self._tap.on_recurrent, batch_first=args[-1])
             self._guarded(ran, _RECURRENT[func], args[0])
+        elif func in _DROPOUTS:
+            self._guarded(self._after_dropout, output, args, kwargs)
         return output
 
     def _guarded(self, look: Callable[..., None], *what: Any) -> None:
@@ -231,7 +238,14 @@ class _Mode(TorchFunctionMode):
         except Exception as error:  # the user's forward pass goes on, unlooked at
             self._tap.fail(error)
 
-    def _after_layer(self, operation: str, output: Any) -> None:
+    def _after_dropout(self, output: Any, args: Any, kwargs: Any) -> None:
+        share = args[1] if len(args) > 1 else kwargs.get("p", 0.5)
+        is_on = args[2] if len(args) > 2 else kwargs.get("training", True)
+        if is_on and isinstance(output, Tensor):
+            self._tap.on_dropout(output, float(share))
+
+    def _after_layer(self, func: Any, output: Any, args: Any, kwargs: Any) -> None:
+        operation = _LAYERS[func]
         if not isinstance(output, Tensor) or output.grad_fn is None:
             return
         owner = owner_of(output.grad_fn, self._tap.names)
@@ -242,7 +256,11 @@ class _Mode(TorchFunctionMode):
             owner = owner._replace(operation=operation)
             axis = 1 if operation.startswith(_CHANNELS) else -1
             axis = axis % output.ndim if output.ndim else 0
-            self._tap.on_layer(Pass(owner, site, output, axis))
+            place = 1 if func is torch.addmm else 0
+            x = args[place] if len(args) > place else kwargs.get("input")
+            is_data = isinstance(x, Tensor) and x.grad_fn is None
+            source = x if is_data and not x.requires_grad else None
+            self._tap.on_layer(Pass(owner, site, output, axis, source=source))
 
     def _before_activation(self, kind: str, args: Any, kwargs: Any) -> None:
         x = args[0] if args else kwargs.get("input")

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from reluctant.diagnosis import diagnose
+from reluctant.live._death_look import DeathLook
 from reluctant.live._describe import describe
 from reluctant.live._first_aid import Act, FirstAid
 from reluctant.live._forward_look import ForwardLook, tensors_in
@@ -70,7 +71,8 @@ class Watch:
         self._names = {id(p): n for n, p in parameters.items()}
         self._setup = describe(model, parameters, optimizers, name=name, argv=argv)
         self.trace.describe(0, self._setup)
-        self._forward = ForwardLook(recorder, probes, parameters)
+        self._death = DeathLook(recorder, parameters, self._names, self._alive)
+        self._forward = ForwardLook(recorder, probes, parameters, self._death)
         self._head = HeadLook(recorder, probes, parameters)
         self._gauge, self._hygiene = GaugeLook(recorder), HygieneLook(recorder)
         self._poles = PoleLook(recorder)
@@ -87,6 +89,7 @@ class Watch:
             on_output=self._on_output,
             on_compiled=self._on_hidden,
             on_error=partial(recorder.go_blind, "forward pass"),
+            on_dropout=self._death.on_dropout,
         )
         self._optimizers: dict[int, weakref.ref[Optimizer]] = {}
         self._handles: dict[int, list[RemovableHandle]] = {}
@@ -273,6 +276,7 @@ class Watch:
         guard("head", self._head.look, loss, outputs, self._names, self._unlisted)
         if model is not None and not self._samples.is_done:
             guard("samples", self._samples.look, outputs, model, self._tap.forward_s)
+        guard("death look", self._death.look)
         self._look_at_gauge(loss)
         # only now: the gauge's own backward must not set them off
         self._hygiene.attend(loss)
@@ -324,6 +328,7 @@ class Watch:
                 self._sampled += 1
                 self._recorder.add(STEP_LOSSES, "", float(self._backwards))
                 self._reach.emit()
+                self._recorder.guard("death look", self._measure_deaths)
                 self._reach.follow(self._forward.layers.values())
                 self._describe_layers()
                 self._recorder.guard("backward pass", self._poles.emit)
@@ -331,6 +336,7 @@ class Watch:
                 self._forward.outputs.clear()
                 self._samples.forget()
                 self._stepping.forget()
+                self._death.forget()
                 self._tap.disarm()
         elif now.light:
             start = clock()
@@ -349,9 +355,10 @@ class Watch:
     def _finish(self) -> None:
         now = self._now
         if now.step:
+            now.step, now.deep = now.step - 1, True
             with torch.no_grad():
                 self._reach.emit()
-            now.step, now.deep = now.step - 1, True
+                self._recorder.guard("death look", partial(self._measure_deaths, True))
             self._recorder.end_step()
             now.step += 1
         self._recorder.flush()
@@ -365,6 +372,12 @@ class Watch:
             self._recorder.note_blind("loss", reason)
         self._recorder.note("cost", "", self._governor.report())
         self.trace.close()
+
+    def _measure_deaths(self, is_last: bool = False) -> None:
+        """Whether units that are silent now could wake, as far as it is worth it."""
+        step = self._now.step
+        if is_last or self._death.is_due(step):
+            self._death.measure(self._reach.silent(), step, is_last=is_last)
 
     def _note_more_data(self) -> None:
         """Where the same batch came again and again: is there more?"""
@@ -443,7 +456,11 @@ class Watch:
         setup = msgspec.structs.replace(
             self._setup,
             layers=tuple(
-                msgspec.structs.replace(layer, is_head=layer.site == self._head.site)
+                msgspec.structs.replace(
+                    layer,
+                    is_head=layer.site == self._head.site,
+                    fed_by=self._death.sources(layer.site),
+                )
                 for layer in self._forward.layers.values()
             ),
             loss=self._head.loss,

@@ -64,6 +64,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
         weight: Name of the weight parameter, or `""`.
         bias: Name of the bias parameter, or `""`.
         is_head: Whether its output is what the loss receives.
+        fed_by: Weights of the layers whose outputs it reads; empty where it reads data
+            alone, None where that is unknown.
     """
 
     site: str
@@ -74,6 +76,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     weight: str = ""
     bias: str = ""
     is_head: bool = False
+    fed_by: tuple[str, ...] | None = None
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):

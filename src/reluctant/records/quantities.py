@@ -116,6 +116,12 @@ INPUT_VARIATION = Quantity(
     "variance of the first input between samples over its mean square, over all "
     "entries",
 )
+LAST_REACHED = Quantity(
+    "last_reached",
+    "step",
+    "unit",
+    "last step in which the unit's bias got a non-zero gradient; -1 if in none",
+)
 LEARNING_RATE = Quantity(
     "learning_rate",
     "1",
@@ -280,6 +286,24 @@ TOP_EIGENVALUE = Quantity(
     "largest eigenvalue, by sign, of the Hessian of the loss on a few batches",
 )
 UNIT_BIAS = Quantity("unit_bias", "param", "unit", "bias of each unit, before the step")
+UNIT_BOUND = Quantity(
+    "unit_bound",
+    "1",
+    "unit",
+    "what no input within the range seen can lift the unit's pre-activation above",
+)
+UNIT_CEILING = Quantity(
+    "unit_ceiling",
+    "1",
+    "unit",
+    "the same, whatever values the weights of the layers below it may take",
+)
+UNIT_DRIFT = Quantity(
+    "unit_drift",
+    "1",
+    "unit",
+    "most that the optimizer's momentum alone can still add to the pre-activation",
+)
 UPDATE_RATIO = Quantity(
     "update_ratio", "1", "param", "‖p_after − p_before‖ / ‖p_before‖"
 )
