@@ -47,6 +47,10 @@ def run(
             min=0.0, max=1.0, help="Share of step time that watching may take."
         ),
     ] = 0.01,
+    census: Annotated[
+        bool,
+        typer.Option("--census", help="Count units over all data when it has ended."),
+    ] = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Run a PyTorch script, watch it train, and say what is wrong.
@@ -68,6 +72,7 @@ def run(
         runs=runs,
         budget=budget,
         on_finding=_live(sys.stderr.isatty()) if live else None,
+        census=census,
     )
     tell(result.diagnoses, form, out, verbose=verbose)
     if result.diagnoses:

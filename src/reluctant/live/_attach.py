@@ -1,8 +1,8 @@
 """`watch`: two lines around a training loop."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn
 from torch.optim import Optimizer
@@ -22,6 +22,7 @@ def watch(
     name: str | None = None,
     probes: Sequence[Probe] | None = None,
     treat: Literal["revive"] | None = None,
+    census: Iterable[Any] | None = None,
 ) -> Watch:
     """Watch a training, which stays bit for bit what it would have been.
 
@@ -41,6 +42,10 @@ def watch(
             with the function kept, a step past its measured limit is cut. Then the
             training is not what it would have been; `acts` lists what was done, each
             with its `undo()`. Left out, nothing is ever changed.
+        census: Batches, such as the training's DataLoader, to go over once when the
+            watch ends: how many of all samples each unit fires on, counted on a copy of
+            the model with dropout off. A batch is what the model takes, or a tuple that
+            begins with it.
 
     Returns:
         A `Watch`: call its `loss(loss)` on each batch's loss; read its `diagnosis`.
@@ -112,6 +117,7 @@ def watch(
         probes=[probe() for probe in PROBES] if probes is None else list(probes),
         sink=trace_path(Path(record), name) if record is not None else None,
         treat=treat is not None,
+        census=False if census is None else census,
     )
 
 

@@ -91,7 +91,11 @@ class ForwardLook:
         layer = self.layers.get(run.site)
         if layer is not None and not layer.activation:
             self.layers[run.site] = msgspec.structs.replace(
-                layer, activation=run.activation, slope=run.slope
+                layer,
+                activation=run.activation,
+                slope=run.slope,
+                bias=layer.bias
+                or _pick(run.owner.parameters, self._parameters, bias=True),
             )
         seen = LayerPass(
             run.site, run.tensor.detach(), run.unit_axis, run.activation, run.slope

@@ -126,6 +126,12 @@ def owner_of(node: Node | None, names: Mapping[int, str]) -> Owner | None:
         if name in ON_WEIGHTS and candidate is not node:
             continue
         owned = [names[id(p)] for p in own_parameters(candidate) if id(p) in names]
+        if owned and name == "Add":  # x @ w, then + b: one layer
+            reshaped = [_unviewed(p) for p in parents(candidate)]
+            product = [p for p in reshaped if name_of(p) in ("Mm", "Bmm")]
+            weights = [q for p in product for q in own_parameters(p)]
+            owned = [names[id(q)] for q in weights if id(q) in names] + owned
+            name = name_of(product[0]) if product else name
         if owned:
             return Owner(
                 site=site_of(owned),
@@ -134,6 +140,12 @@ def owner_of(node: Node | None, names: Mapping[int, str]) -> Owner | None:
                 parameters=tuple(owned),
             )
     return None
+
+
+def _unviewed(node: Node) -> Node:
+    """The node behind one change of shape."""
+    behind = list(parents(node)) if name_of(node) in ("UnsafeView", "View") else []
+    return behind[0] if len(behind) == 1 else node
 
 
 def site_of(owned: list[str]) -> str:

@@ -40,6 +40,7 @@ def run_script(
     runs: Path = Path("runs"),
     budget: float = 0.01,
     on_finding: Callable[[Finding, str], None] | None = None,
+    census: bool = False,
 ) -> RunResult:
     """Run a script as `python` would, and watch every training in it.
 
@@ -53,6 +54,8 @@ def run_script(
         budget: Share of the script's time that watching may take; with 1, when to
             look depends on the step alone, so that two runs are looked at alike.
         on_finding: Called with each finding and its training once it is certain.
+        census: Whether to go over the largest DataLoader once more when a training has
+            ended, and count on how many samples each unit fires.
 
     Raises:
         UsageError: If there is no such script, or its record cannot be made. Nothing
@@ -71,7 +74,7 @@ def run_script(
         )
     folder = _new_folder(runs, name or Path(target).stem)
     argv = (("-m", target) if as_module else (target,)) + tuple(arguments)
-    session = Session(folder, argv, budget, on_finding)
+    session = Session(folder, argv, budget, on_finding, census=census)
     with session.wrapped():
         exit_code = _execute(target, list(arguments), as_module)
         _wait_for_threads()

@@ -50,8 +50,11 @@ class Session:
         argv: tuple[str, ...],
         budget: float,
         on_finding: Callable[[Finding, str], None] | None,
+        *,
+        census: bool = False,
     ) -> None:
         self._folder, self._argv, self._budget = folder, argv, budget
+        self._census = census
         self._on_finding = on_finding
         self._watches: list[Watch] = []
         self._models: list[nn.Module] = []  # combined ones, which nobody else holds
@@ -250,6 +253,7 @@ class Session:
                 name,
             ),
             argv=self._argv,
+            census=self._census,
         )
         if not optimizers:
             watch.hide("no torch optimizer: a step is counted at each backward")

@@ -112,7 +112,12 @@ class ReachLook:
                 self._recorder.add(LAST_REACHED, site, last.to(torch.float64))
         self._steps, self._since = 0, self._recorder.now.step + 1
 
-    def silent(self) -> list[str]:
-        """The layers with units that nothing has reached in the present step."""
+    def silent(self, layers: Iterable[Layer]) -> list[str]:
+        """The layers with units that nothing has reached in the present step.
+
+        Those without a bias, which cannot be told, are among them.
+        """
         now = self._since - 1
-        return [s for s, (_, last) in self._reached.items() if bool((last < now).any())]
+        quiet = [s for s, (_, x) in self._reached.items() if bool((x < now).any())]
+        bare = [x.site for x in layers if x.activation and x.site not in self._reached]
+        return quiet + bare

@@ -2,7 +2,7 @@
 
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +15,13 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from reluctant.diagnosis import diagnose
+from reluctant.live._census import census as count_units
 from reluctant.live._death_look import DeathLook
 from reluctant.live._describe import describe
 from reluctant.live._first_aid import Act, FirstAid
 from reluctant.live._forward_look import ForwardLook, tensors_in
 from reluctant.live._governor import Governor, clock
-from reluctant.live._loaders import more_data
+from reluctant.live._loaders import batches_an_epoch, largest_loader, more_data
 from reluctant.live._loss_look import GaugeLook, HeadLook, HygieneLook
 from reluctant.live._models import unlisted
 from reluctant.live._origin import nonfinite_origin
@@ -31,9 +32,10 @@ from reluctant.live._step_look import ReachLook, StepLook
 from reluctant.live._tap import ForwardTap, Pass
 from reluctant.probes import Probe
 from reluctant.records import Diagnosis, Trace
-from reluctant.records.quantities import BATCH_MARK, STEP_LOSSES
+from reluctant.records.quantities import BATCH_MARK, DATA_BATCHES, STEP_LOSSES
 
 _SAME = 6  # sampled steps on one batch, after which one asks for more data
+_SETTLED = 3  # sampled steps after which the script's loaders are looked for
 _LEAD_LOST = 2  # steps of other optimizers in a row after which the lead has changed
 
 
@@ -61,6 +63,7 @@ class Watch:
         argv: tuple[str, ...] = (),
         thorough: bool = False,
         treat: bool = False,
+        census: Iterable[Any] | bool = False,
     ) -> None:
         self.trace = Trace(sink=sink)
         self._governor = Governor(budget, thorough=thorough)
@@ -101,6 +104,8 @@ class Watch:
         self._is_attached = True
         for optimizer in optimizers:
             self._hook(optimizer)
+        self._census = census
+        self._census_model: nn.Module | None = None  # kept alive only for the census
         self._aid: FirstAid | None = None
         if treat and model is not None:
             note = partial(recorder.note, "act", "")
@@ -328,6 +333,8 @@ class Watch:
                 self._sampled += 1
                 self._recorder.add(STEP_LOSSES, "", float(self._backwards))
                 self._reach.emit()
+                if self._sampled == _SETTLED:
+                    self._recorder.guard("loaders", self._find_loader)
                 self._recorder.guard("death look", self._measure_deaths)
                 self._reach.follow(self._forward.layers.values())
                 self._describe_layers()
@@ -356,6 +363,7 @@ class Watch:
         now = self._now
         if now.step:
             now.step, now.deep = now.step - 1, True
+            self._recorder.guard("census", self._count_units)
             with torch.no_grad():
                 self._reach.emit()
                 self._recorder.guard("death look", partial(self._measure_deaths, True))
@@ -377,7 +385,30 @@ class Watch:
         """Whether units that are silent now could wake, as far as it is worth it."""
         step = self._now.step
         if is_last or self._death.is_due(step):
-            self._death.measure(self._reach.silent(), step, is_last=is_last)
+            silent = self._reach.silent(self._forward.layers.values())
+            self._death.measure(silent, step, is_last=is_last)
+
+    def _find_loader(self) -> None:
+        """How many batches an epoch has, so that a step can be told as one of them."""
+        shape, _ = self._forward.batch or ((), "")
+        size = shape[0] if shape else 0
+        if size and (count := batches_an_epoch(size)):
+            self._recorder.add(DATA_BATCHES, "", float(count))
+        if self._census is True:  # they may be gone when the training has ended
+            self._census = largest_loader(size) or True
+            self._census_model = self.model
+
+    def _count_units(self) -> None:
+        """Go over all of the data once more, if that was asked for."""
+        if self._census is False:
+            return
+        model = self.model
+        if model is None or self._census is True:
+            what = "the model was gone" if model is None else "there was no DataLoader"
+            self._recorder.note_blind("census", f"was not taken: {what}")
+            return
+        count_units(model, self._census, self._recorder.add)
+        self._census, self._census_model = False, None
 
     def _note_more_data(self) -> None:
         """Where the same batch came again and again: is there more?"""

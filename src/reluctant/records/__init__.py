@@ -3,6 +3,7 @@
 Every arrow in the pipeline is a function from one of these records to another.
 """
 
+from reluctant.records._certificate import DeathCertificate, Revival
 from reluctant.records._claim import (
     ClaimArm,
     ClaimResult,
@@ -98,6 +99,7 @@ __all__ = [
     "ClipGradNorm",
     "Comparison",
     "Confidence",
+    "DeathCertificate",
     "DecayLearningRate",
     "Diagnosis",
     "EditSource",
@@ -134,6 +136,7 @@ __all__ = [
     "RescaleUnits",
     "Restart",
     "RestartSelected",
+    "Revival",
     "ReviveOutputs",
     "ReviveUnits",
     "Rivals",

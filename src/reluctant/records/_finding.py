@@ -4,6 +4,8 @@ import enum
 
 import msgspec
 
+from reluctant.records._certificate import DeathCertificate
+
 
 class Severity(enum.Enum):
     """How much of the training the problem costs if it is real."""
@@ -54,6 +56,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         units: For each site the ids of the units concerned, where units are concerned.
         since_step: The first step at which the problem was there.
         evidence: Worst first.
+        certificates: For each unit that is called dead, how surely it is.
     """
 
     code: str
@@ -65,3 +68,4 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     units: dict[str, tuple[int, ...]] = {}
     since_step: int = 0
     evidence: tuple[Evidence, ...] = ()
+    certificates: tuple[DeathCertificate, ...] = ()

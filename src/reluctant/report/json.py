@@ -58,6 +58,7 @@ def _finding(finding: Finding, diagnosis: Diagnosis) -> dict[str, Any]:
         "since_step": finding.since_step,
         "message": finding.message,
         "evidence": [msgspec.structs.asdict(e) for e in finding.evidence],
+        "certificates": [_builtins(c) for c in finding.certificates],
         "explained_by": diagnosis.explained.get(finding.code),
     }
 

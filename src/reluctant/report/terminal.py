@@ -10,6 +10,7 @@ from rich.text import Text
 
 from reluctant.records import Check, Diagnosis, Finding, Prescription, Severity
 from reluctant.report._changes import code_of, title_of
+from reluctant.report._deaths import deaths
 from reluctant.report._page import (
     PLAIN,
     Page,
@@ -25,6 +26,7 @@ _COLOR = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blu
 _MOST_EFFECTS = 4  # the others are named; --verbose lists them
 _MOST_CURES = 3
 _MOST_REASONS = 3
+_MOST_FATES = 3  # of units called dead; --verbose lists all
 _MOST_EVIDENCE = 8  # of each finding, with --verbose
 
 
@@ -88,6 +90,7 @@ def _headline(paper: Paper, root: Finding, page: Page) -> None:
     if root.units or len(root.sites) > 1:
         paper.put(Text(f"sites: {where(root)}", "dim"), 2)
     _evidence(paper, root, page, indent=2)
+    _deaths(paper, root, page, indent=2, most=_MOST_FATES)
 
 
 def _under(
@@ -141,6 +144,18 @@ def _finding(paper: Paper, finding: Finding, page: Page, indent: int) -> None:
     )
     paper.item("-", line, indent)
     _evidence(paper, finding, page, indent + 2)
+    _deaths(paper, finding, page, indent + 2, most=1)
+
+
+def _deaths(paper: Paper, finding: Finding, page: Page, indent: int, most: int) -> None:
+    """How surely units are dead, and what could wake them."""
+    told = list(deaths(finding.certificates))
+    shown = len(told) if page.verbose else most
+    for sentence in told[:shown]:
+        paper.item("†", Text(_prose(sentence)), indent)
+    if told[shown:]:
+        rest = f"and {len(told) - shown} more (--verbose lists them)"
+        paper.put(Text(rest, "dim"), indent + 2)
 
 
 def _since(finding: Finding) -> str:

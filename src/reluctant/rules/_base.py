@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, final
 
 from reluctant.records import (
     Confidence,
+    DeathCertificate,
     Evidence,
     Finding,
     Quantity,
@@ -51,6 +52,7 @@ class Problem(abc.ABC):
         severity: Severity | None = None,
         confidence: Confidence = Confidence.HIGH,
         units: Mapping[str, tuple[int, ...]] | None = None,
+        certificates: tuple[DeathCertificate, ...] = (),
     ) -> Finding:
         """Build a finding; its code, name and sites follow.
 
@@ -61,6 +63,7 @@ class Problem(abc.ABC):
             severity: The rule's own if left out.
             confidence: How sure the rule is.
             units: Ids of the units concerned, by site.
+            certificates: One for each unit that is called dead.
         """
         return Finding(
             code=self.code,
@@ -72,6 +75,7 @@ class Problem(abc.ABC):
             units=dict(units or {}),
             since_step=since_step,
             evidence=evidence,
+            certificates=certificates,
         )
 
 

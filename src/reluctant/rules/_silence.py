@@ -13,6 +13,7 @@ from reluctant.records.quantities import (
     CENSUS_WHOLE,
     FIRING_RATE,
     GRAD_REACHED,
+    LAST_REACHED,
     PREACT_MAX,
     PREACT_RMS,
     PREACT_VARIATION,
@@ -95,7 +96,7 @@ def silent(trace: Trace, layer: Layer) -> Silent | None:
     if is_exact and _is_unheard(at, fired, reached_at, reached):
         is_exact = False
     if is_exact:
-        heard = np.where(~(reached == 0), reached_at[:, None], -1).max(axis=0)
+        heard = _heard(trace, layer, reached_at, reached)
         life = np.maximum(life, heard)
         rows, covered = reached_at, _covered(trace, reached_at) * batch
         spoke = ~(reached == 0)
@@ -106,13 +107,19 @@ def silent(trace: Trace, layer: Layer) -> Silent | None:
     counted = census(trace, layer)
     if counted is not None and counted.fired.shape == life.shape:
         life = np.where(counted.fired > 0, np.maximum(life, 0), life)
-    samples = np.where(rows[:, None] > life, covered[:, None], 0).sum(axis=0)
+    # a reading covers several steps, of which those up to the last sign of life go
+    gone = np.clip(rows[:, None] - life, 0, (covered / batch)[:, None])
+    samples = batch * gone.sum(axis=0)
     alive = at[:, None] <= life
     total = np.where(alive & np.isfinite(rates), rates, 0.0).sum(axis=0)
     rate = np.where(life >= 0, total / np.maximum(1, alive.sum(axis=0)), np.nan)
     if counted is not None and counted.fired.shape == life.shape:
         rate = np.where(rate > 0, rate, np.where(life >= 0, counted.fired, np.nan))
         samples = samples + np.where(life < 0, counted.samples, 0.0)
+    counted = last_census(trace, layer)
+    if counted is not None and counted.fired.shape == life.shape:
+        life = np.where(counted.fired > 0, trace.last_step, life)
+        samples = np.where(counted.fired > 0, 0.0, samples + counted.samples)
     past = silences(spoke, covered)
     return Silent(
         layer,
@@ -128,7 +135,7 @@ def silent(trace: Trace, layer: Layer) -> Silent | None:
 
 
 class Census(NamedTuple):
-    """What a layer's units did on a pass over the data before the first step.
+    """What a layer's units did on a pass over the data, at weights that stood still.
 
     Attributes:
         fired: Shape `(units,)`: share of samples on which the unit fired somewhere.
@@ -142,13 +149,41 @@ class Census(NamedTuple):
 
 
 def census(trace: Trace, layer: Layer) -> Census | None:
-    """Read the census of a layer; None where a check took none."""
-    _, fired = trace.units(CENSUS_FIRED, layer.site.partition("#")[0])
-    samples = trace.series(CENSUS_SAMPLES).values
-    if not fired.size or not samples.size or not np.isfinite(fired[-1]).all():
+    """Read the census of a layer before the first step; None if a check took none."""
+    return _census(trace, layer, is_last=False)
+
+
+def last_census(trace: Trace, layer: Layer) -> Census | None:
+    """Read the census of a layer when the training had ended; None if none was."""
+    return _census(trace, layer, is_last=True)
+
+
+def _census(trace: Trace, layer: Layer, *, is_last: bool) -> Census | None:
+    steps, fired = trace.units(CENSUS_FIRED, layer.site.partition("#")[0])
+    samples, whole = trace.series(CENSUS_SAMPLES), trace.series(CENSUS_WHOLE)
+    keep = steps > 0 if is_last else steps == 0
+    counts = samples.values[samples.steps > 0 if is_last else samples.steps == 0]
+    wholes = whole.values[whole.steps > 0 if is_last else whole.steps == 0]
+    rows = fired[keep]
+    if not rows.size or not counts.size or not np.isfinite(rows[-1]).all():
         return None
-    whole = trace.series(CENSUS_WHOLE).values
-    return Census(fired[-1], float(samples[-1]), bool(whole.size and whole[-1] == 1))
+    is_whole = bool(wholes.size and wholes[-1] == 1)
+    return Census(rows[-1], float(counts[-1]), is_whole)
+
+
+def _heard(
+    trace: Trace,
+    layer: Layer,
+    reached_at: NDArray[np.int64],
+    reached: NDArray[np.float64],
+) -> NDArray[np.int64]:
+    """The last step in which each unit got a gradient; -1 if in none."""
+    life = np.where(~(reached == 0), reached_at[:, None], -1).max(axis=0)
+    _, exact = trace.units(LAST_REACHED, layer.site)
+    if exact.shape[1:] != life.shape or not np.isfinite(exact).all():
+        return np.asarray(life)
+    # the step itself, where the reading only says: since the one before
+    return np.asarray(np.where(life >= 0, exact.max(axis=0).astype(np.int64), -1))
 
 
 def _depth(trace: Trace, layer: Layer, life: NDArray[np.int64]) -> NDArray[np.float64]:

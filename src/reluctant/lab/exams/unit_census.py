@@ -7,14 +7,13 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from reluctant.lab._recipe import Training, pair
 from reluctant.lab.exams._batch import length, without_dropout
+from reluctant.live._census import Count
 from reluctant.live._describe import named
-from reluctant.live._tap import ForwardTap, Pass
+from reluctant.live._tap import ForwardTap
 from reluctant.probes._update import Unmeasurable
-from reluctant.probes.firing import RECTIFIERS
 
 
 class UnitCensus(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -57,7 +56,7 @@ def unit_census(training: Training, *, seconds: float = math.inf) -> UnitCensus:
     copy = training.fork()
     without_dropout(copy.model)
     until = time.perf_counter() + seconds
-    count = _Count()
+    count = Count()
     failed: list[str] = []
     tap = ForwardTap(
         list(copy.model.modules()),
@@ -97,27 +96,3 @@ def unit_census(training: Training, *, seconds: float = math.inf) -> UnitCensus:
             for s, v in count.highest.items()
         },
     )
-
-
-class _Count:
-    """Adds up what activations receive."""
-
-    def __init__(self) -> None:
-        self.fired: dict[str, Tensor] = {}
-        self.highest: dict[str, Tensor] = {}
-        self.rows: dict[str, int] = {}
-
-    def add(self, run: Pass) -> None:
-        z = run.tensor.detach()
-        if run.activation not in RECTIFIERS or z.ndim < 2 or not z.numel():
-            return
-        site = run.site.partition("#")[0]  # passes of a shared layer are one unit
-        z = z.movedim(run.unit_axis, -1)
-        z = z.reshape(z.shape[0], -1, z.shape[-1])
-        fired = (z > 0).any(1).sum(0)
-        highest = z.amax((0, 1))
-        if site in self.fired and self.fired[site].shape == fired.shape:
-            fired = fired + self.fired[site]
-            highest = torch.maximum(highest, self.highest[site])
-        self.fired[site], self.highest[site] = fired, highest
-        self.rows[site] = self.rows.get(site, 0) + z.shape[0]

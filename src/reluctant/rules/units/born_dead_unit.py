@@ -18,6 +18,7 @@ from reluctant.records.quantities import (
     UNIT_BIAS,
 )
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._certificates import certificates, in_short
 from reluctant.rules._constant import skill
 from reluctant.rules._loss import sound
 from reluctant.rules._silence import Silent, hidden, silent
@@ -125,6 +126,7 @@ class BornDeadUnit(Rule):
         is_stuck = bool(learnt.is_none(self.skill) or np.isnan(learnt.value))
         n = float(first.samples[mask].min())
         more = f"; also in {len(hit) - 1} more layers" if len(hit) > 1 else ""
+        known = [certificates(trace, b.layer, b.mask) for b in hit]
         yield self.finding(
             f"{mask.sum()} of {mask.size} units of {first.layer.site} "
             f"({mask.mean():.0%}, {deep:.0%} deep below 0, limit {self.share:.0%}) "
@@ -138,9 +140,9 @@ class BornDeadUnit(Rule):
                     limit=self.share,
                     note=f"0 of {b.layer.samples[b.mask].min():,.0f} samples, below "
                     f"{rate_bound(float(b.layer.samples[b.mask].min())):.1g} of all; "
-                    f"{b.reason}",
+                    f"{b.reason}; {in_short(c)}".rstrip("; "),
                 )
-                for b in hit
+                for b, c in zip(hit, known, strict=True)
             ),
             since_step=0,
             severity=(
@@ -153,6 +155,7 @@ class BornDeadUnit(Rule):
                 b.layer.layer.site: tuple(int(u) for u in np.flatnonzero(b.mask))
                 for b in hit
             },
+            certificates=tuple(c for layer in known for c in layer),
         )
 
     def _born(self, trace: Trace, s: Silent) -> _Born | None:

@@ -8,6 +8,7 @@ import numpy as np
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import FIRING_RATE, LOSS
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._certificates import certificates, in_short
 from reluctant.rules._constant import skill
 from reluctant.rules._loss import sound
 from reluctant.rules._silence import hidden, silent
@@ -80,6 +81,7 @@ class DeadLayer(Rule):
         stuck = learnt.is_none(self.skill) or np.isnan(learnt.value)
         since = int(first.since.max())
         elsewhere = f"; then {len(hit) - 1} behind or before it" if len(hit) > 1 else ""
+        known = [certificates(trace, s, s.samples >= 0) for s in hit]
         yield self.finding(
             f"none of the {first.since.size} units of {first.layer.site} fired in the "
             f"last {n:,.0f} samples (limit {self.min_samples}), since step {since}"
@@ -91,12 +93,14 @@ class DeadLayer(Rule):
                     step=trace.last_step,
                     value=0.0,
                     limit=rate_bound(float(s.samples.min())),
-                    note=f"0 of {s.samples.min():,.0f} samples, {s.since.size} units",
+                    note=f"0 of {s.samples.min():,.0f} samples, {s.since.size} units; "
+                    f"{in_short(c)}".rstrip("; "),
                 )
-                for s in hit
+                for s, c in zip(hit, known, strict=True)
             ),
             since_step=since,
             severity=Severity.ERROR if stuck else Severity.WARNING,
             confidence=Confidence.HIGH if first.is_exact else Confidence.MEDIUM,
             units={s.layer.site: tuple(range(s.since.size)) for s in hit},
+            certificates=tuple(c for layer in known for c in layer),
         )

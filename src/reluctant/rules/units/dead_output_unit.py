@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import FIRING_RATE, LOSS, TARGET_COUNT, TARGET_MEAN
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._certificates import certificates, in_short
 from reluctant.rules._loss import sound
 from reluctant.rules._silence import heads, silent
 from reluctant.stats import rate_bound
@@ -102,6 +103,8 @@ class DeadOutputUnit(Rule):
             deaths = ", ".join(f"{u} at step {s.since[u]}" for u in died[:4])
             more = ", …" if len(died) > 4 else ""
             told = f": {deaths}{more}" if died else ""
+            known = certificates(trace, s, mask)
+            short = {c.unit: in_short([c]) for c in known}
             yield self.finding(
                 f"{len(units)} of {mask.size} outputs of {site} (limit 0) are silent "
                 f"for every input{told}{born}; 0 of {s.samples[mask].min():,.0f} "
@@ -119,7 +122,8 @@ class DeadOutputUnit(Rule):
                             f", {s.rate[u]:.2g} before"
                             if s.ever[u]
                             else ", never fired"
-                        ),
+                        )
+                        + (f"; {short[int(u)]}" if short[int(u)] else ""),
                     )
                     for u in units
                 ),
@@ -128,6 +132,7 @@ class DeadOutputUnit(Rule):
                     Confidence.HIGH if s.is_exact and died else Confidence.MEDIUM
                 ),
                 units={site: tuple(int(u) for u in units)},
+                certificates=known,
             )
 
 

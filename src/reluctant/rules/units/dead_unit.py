@@ -5,9 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
+from reluctant.records import (
+    Confidence,
+    DeathCertificate,
+    Evidence,
+    Finding,
+    Severity,
+    Trace,
+)
 from reluctant.records.quantities import FIRING_RATE, LOSS, OVERFIT_SKILL
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._certificates import certificates, in_short
 from reluctant.rules._constant import skill
 from reluctant.rules._loss import sound
 from reluctant.rules._silence import Silent, census, hidden, silent
@@ -32,6 +40,12 @@ class DeadUnit(Rule):
     and came back [Farias2024]. Sparsity does not count: a unit that fires once in a
     thousand samples is alive. Nor does a layer that sees the same input every time.
     Layers that are silent as a whole are UNT102, heads UNT201.
+
+    Each dead unit gets a death certificate: on 0 of how many samples it fired (all of
+    the data, with `--census`), whether interval arithmetic from the range of the inputs
+    through the layers below [Gowal2018] proves that no input can fire it, the step and
+    batch that silenced it, and whether the layers below, momentum or weight decay can
+    still wake it.
 
     Training leaves units behind that hover just below their threshold, up to 40 % of a
     layer in networks that fit their data; the next layers may want them back. Units
@@ -73,6 +87,7 @@ class DeadUnit(Rule):
 
     ## References
     - [Farias2024] Self-normalized resets for plasticity in continual learning.
+    - [Gowal2018] On the effectiveness of interval bound propagation.
     - [Hanley1983] If nothing goes wrong, is everything all right?
     - [Lu2019] Dying ReLU and initialization: theory and numerical examples.
     """
@@ -132,12 +147,16 @@ class DeadUnit(Rule):
         elsewhere = (
             f"; also in {len(hit) - 1} other of its layers" if len(hit) > 1 else ""
         )
+        known = [certificates(trace, s, m) for s, m in hit]
         yield self.finding(
             f"{mask.sum()} of {mask.size} units of {worst.layer.site} ({share:.0%}, "
             f"{self._deep(worst, mask)}) did not fire in the last {n:,.0f} samples: "
             f"below {rate_bound(n):.1g} of all, 95 % sure; since step "
             f"{int(worst.since[mask].min())}{elsewhere}",
-            evidence=tuple(self._evidence(s, m, trace) for s, m in hit),
+            evidence=tuple(
+                self._evidence(s, m, trace, c)
+                for (s, m), c in zip(hit, known, strict=True)
+            ),
             since_step=since,
             severity=(
                 Severity.ERROR
@@ -154,6 +173,7 @@ class DeadUnit(Rule):
             units={
                 s.layer.site: tuple(int(u) for u in np.flatnonzero(m)) for s, m in hit
             },
+            certificates=tuple(c for layer in known for c in layer),
         )
 
     def _dead(self, s: Silent) -> np.ndarray:
@@ -168,7 +188,13 @@ class DeadUnit(Rule):
         deep = float((mask & ~(s.depth < self.depth)).mean())
         return f"{deep:.0%} deep below 0, limit {self.share:.0%}"
 
-    def _evidence(self, s: Silent, mask: np.ndarray, trace: Trace) -> Evidence:
+    def _evidence(
+        self,
+        s: Silent,
+        mask: np.ndarray,
+        trace: Trace,
+        known: tuple[DeathCertificate, ...],
+    ) -> Evidence:
         rates = s.rate[mask & s.ever]
         before = (
             f", before that {np.median(rates):.2g} of samples" if rates.size else ""
@@ -187,5 +213,5 @@ class DeadUnit(Rule):
             value=float(mask.mean()),
             limit=self.share,
             note=f"0 of {s.samples[mask].min():,.0f} samples or more{before}; {born} "
-            f"never fired",
+            f"never fired; {in_short(known)}".rstrip("; "),
         )
