@@ -200,5 +200,6 @@ def _to_host(rows: Sequence[Measurement]) -> list[tuple[str, str, Value]]:
             out.append((row.quantity.name, row.site, float(value[0])))
         else:
             narrow = np.float32 if row.quantity.per == "unit" else np.float64
-            out.append((row.quantity.name, row.site, value.astype(narrow)))
+            with np.errstate(over="ignore"):  # to inf, which is a value here
+                out.append((row.quantity.name, row.site, value.astype(narrow)))
     return out
