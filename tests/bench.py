@@ -40,8 +40,8 @@ class Training:
 
     The parts are `x` of shape `(1024, 32)`, `y` of shape `(1024,)`, `model`,
     `parameters` (None for all), `lr`, `optimizer`, `loss`, `zero_grad`, `order` (of
-    the samples in an epoch), `every` (so many batches to a step), `before_step` and
-    `after_step`.
+    the samples in an epoch), `every` (so many batches to a step), `before_step`,
+    `after_step` and `scaler` (of gradients).
     """
 
     def __init__(self, spoiler: str = "", seed: int = 0) -> None:
@@ -61,6 +61,7 @@ class Training:
             "after_step": lambda optimizer, step: None,
             "order": torch.randperm,
             "every": 1,
+            "scaler": torch.amp.GradScaler("cpu", enabled=False),
             "torch": torch,
             "nn": nn,
             "F": F,
@@ -78,6 +79,7 @@ class Training:
         self.after_step = scope["after_step"]
         self.every: int = scope["every"]
         self.order: Callable[[int], Tensor] = scope["order"]
+        self.scaler: torch.amp.GradScaler = scope["scaler"]
         parameters = scope["parameters"] or self.model.parameters()
         self.optimizer = scope["optimizer"](parameters, lr=scope["lr"])
 
@@ -94,9 +96,11 @@ class Training:
             for step in range(steps):
                 self.zero_grad(self.optimizer)
                 for x, y in islice(batches, self.every):
-                    run.loss(self.loss(self.model(x), y)).backward()
+                    loss = run.loss(self.loss(self.model(x), y))
+                    self.scaler.scale(loss).backward()
                 self.before_step(self.model)
-                self.optimizer.step()
+                self.scaler.step(self.optimizer)
+                self.scaler.update()
                 self.after_step(self.optimizer, step + 1)
         return run.diagnosis, run.trace
 

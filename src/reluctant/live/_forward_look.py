@@ -22,8 +22,14 @@ from reluctant.probes import (
     rms,
 )
 from reluctant.records import Layer
-from reluctant.records.quantities import BATCH_SAMPLES, MODEL_TRAINING, SIGNAL_GRAD_RMS
+from reluctant.records.quantities import (
+    BATCH_SAMPLES,
+    MODEL_TRAINING,
+    SIGNAL_GRAD_RMS,
+    SIGNAL_GRAD_SUBNORMAL,
+)
 
+_SMALLEST_NORMAL = 2.0**-14  # of float16; what is below loses digits, then all
 _MOST_OUTPUTS = 8  # tensors of the model's output that are kept until the loss is seen
 
 
@@ -137,6 +143,16 @@ class ForwardLook:
     def _measure_signal(self, site: str, gradient: Tensor) -> None:
         with torch.no_grad():
             self._recorder.add(SIGNAL_GRAD_RMS, site, rms(gradient))
+            if gradient.dtype == torch.float16:
+                self._recorder.add(SIGNAL_GRAD_SUBNORMAL, site, _subnormal(gradient))
+
+
+def _subnormal(gradient: Tensor) -> Tensor:
+    """Share of the non-zero entries that float16 holds with less than its digits."""
+    size = gradient.abs()
+    live = (size > 0).sum()
+    normal = (size >= _SMALLEST_NORMAL).sum()
+    return 1 - normal / live.clamp(min=1) + 0 * size.amax()  # nan where it is none
 
 
 def _has_modes(module: nn.Module) -> bool:

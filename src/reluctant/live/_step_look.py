@@ -15,7 +15,10 @@ from reluctant.records.quantities import (
     LAST_REACHED,
     LEARNING_RATE,
     REACH_STEPS,
+    UPDATE_LOST,
 )
+
+_HALF = (torch.float16, torch.bfloat16)
 
 
 class StepLook:
@@ -50,8 +53,24 @@ class StepLook:
             self._recorder.measure(probe, gradients)
         after = {n: p.detach() for n, p in owned.items() if n in self._before}
         before = {n: self._before.pop(n) for n in after}
+        self._lost(gradients, before, after)
         for update_probe in self._update_probes:
             self._recorder.measure(update_probe, before, after)
+
+    def _lost(
+        self,
+        gradients: Mapping[str, Tensor],
+        before: Mapping[str, Tensor],
+        after: Mapping[str, Tensor],
+    ) -> None:
+        """What of an update was rounded away, where weights have few digits."""
+        for name, new in after.items():
+            gradient = gradients.get(name)
+            if new.dtype not in _HALF or gradient is None or gradient.is_sparse:
+                continue
+            called = gradient != 0
+            lost = called & (new == before[name])
+            self._recorder.add(UPDATE_LOST, name, lost.sum() / called.sum())
 
     def rates(self, optimizers: Iterable[Optimizer]) -> None:
         """Record learning rates when they change."""

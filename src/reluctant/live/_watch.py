@@ -28,6 +28,7 @@ from reluctant.live._origin import nonfinite_origin
 from reluctant.live._poles import PoleLook, suspects_between
 from reluctant.live._recorder import Recorder
 from reluctant.live._sample_look import SampleLook
+from reluctant.live._scaler_look import ScalerLook
 from reluctant.live._step_look import ReachLook, StepLook
 from reluctant.live._tap import ForwardTap, Pass
 from reluctant.probes import Probe
@@ -78,7 +79,7 @@ class Watch:
         self._forward = ForwardLook(recorder, probes, parameters, self._death)
         self._head = HeadLook(recorder, probes, parameters)
         self._gauge, self._hygiene = GaugeLook(recorder), HygieneLook(recorder)
-        self._poles = PoleLook(recorder)
+        self._poles, self._scaler = PoleLook(recorder), ScalerLook(recorder)
         self._stepping = StepLook(recorder, probes, parameters)
         self._reach = ReachLook(recorder, parameters)
         self._samples = SampleLook(recorder)
@@ -240,6 +241,8 @@ class Watch:
         if reason := _unusable(loss):
             self._recorder.note_blind("loss", reason)
             return
+        if not self._now.in_step and self._scaler.skipped(self._backwards):
+            self._end_step()
         self._backwards += 1
         if not self._now.light:
             return

@@ -84,6 +84,12 @@ GRAD_RMS = Quantity(
     "param",
     "sqrt(mean(g²)) over a parameter's entries, as the optimizer saw it",
 )
+GRAD_SCALE = Quantity(
+    "grad_scale",
+    "1",
+    "run",
+    "what a gradient scaler multiplied the loss by, when it was last looked at",
+)
 INCOMING_NORM = Quantity(
     "incoming_norm", "param", "unit", "‖(w, b)‖ of each unit: its weights and its bias"
 )
@@ -246,6 +252,12 @@ SIGNAL_GRAD_RMS = Quantity(
     "layer",
     "sqrt(mean((∂loss/∂z)²)) at what the layer's operation put out",
 )
+SIGNAL_GRAD_SUBNORMAL = Quantity(
+    "signal_grad_subnormal",
+    "1",
+    "layer",
+    "share of a float16 gradient's non-zero entries below 2⁻¹⁴; 1 if all are 0",
+)
 STEP_CURVATURE = Quantity(
     "step_curvature",
     "loss",
@@ -266,6 +278,12 @@ STEP_LIMIT = Quantity(
 )
 STEP_LOSSES = Quantity(
     "step_losses", "1", "run", "losses whose gradients add up between two steps"
+)
+STEP_SKIPPED = Quantity(
+    "step_skipped",
+    "1",
+    "run",
+    "1 where a gradient scaler left the step out, for inf or nan; else no reading",
 )
 TARGET_COUNT = Quantity(
     "target_count", "1", "output", "samples of each class in the batch"
@@ -303,6 +321,12 @@ UNIT_DRIFT = Quantity(
     "1",
     "unit",
     "most that the optimizer's momentum alone can still add to the pre-activation",
+)
+UPDATE_LOST = Quantity(
+    "update_lost",
+    "1",
+    "param",
+    "share of a half-precision parameter's entries with a gradient that did not move",
 )
 UPDATE_RATIO = Quantity(
     "update_ratio", "1", "param", "‖p_after − p_before‖ / ‖p_before‖"

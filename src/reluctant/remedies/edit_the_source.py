@@ -66,6 +66,17 @@ _EDITS: dict[str, EditSource] = {
         "(x + 1e-12).sqrt()",
         "the operation that is named: keep what it takes in away from its pole",
     ),
+    "NUM301": EditSource(
+        "model = model.bfloat16()",
+        "with torch.autocast(device, torch.bfloat16): ...",
+        "the model: weights in float32, only the arithmetic in half; with float16 a "
+        "GradScaler besides",
+    ),
+    "NUM302": EditSource(
+        "loss_fn(model(x), y)",
+        "loss_fn(model(x).float(), y)",
+        "the loss: what overflows in float16 belongs outside of autocast",
+    ),
     "STP302": EditSource(
         "for x, y in loader:\n    ...\n    scheduler.step()",
         "for x, y in loader:\n    ...\nscheduler.step()",

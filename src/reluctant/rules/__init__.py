@@ -45,9 +45,11 @@ from reluctant.rules.loop.missing_nonlinearity import MissingNonlinearity
 from reluctant.rules.loop.parameter_not_in_optimizer import ParameterNotInOptimizer
 from reluctant.rules.loop.step_without_backward import StepWithoutBackward
 from reluctant.rules.loop.wrong_mode import WrongMode
+from reluctant.rules.numerics.half_precision_underflow import HalfPrecisionUnderflow
 from reluctant.rules.numerics.nonfinite_data import NonfiniteData
 from reluctant.rules.numerics.nonfinite_gradient import NonfiniteGradient
 from reluctant.rules.numerics.nonfinite_loss import NonfiniteLoss
+from reluctant.rules.numerics.scaler_skips import ScalerSkips
 from reluctant.rules.step_size.divergence import Divergence
 from reluctant.rules.step_size.endless_warm_up import EndlessWarmUp
 from reluctant.rules.step_size.excessive_weight_decay import ExcessiveWeightDecay
@@ -115,6 +117,8 @@ RULES: tuple[type[Rule], ...] = (
     NonfiniteLoss,  # NUM101
     NonfiniteData,  # NUM102
     NonfiniteGradient,  # NUM103
+    HalfPrecisionUnderflow,  # NUM301
+    ScalerSkips,  # NUM302
     StepPastLimit,  # STP101
     Divergence,  # STP201
     StepTooSmall,  # STP301

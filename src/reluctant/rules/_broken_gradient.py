@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from reluctant.records import Trace
-from reluctant.records.quantities import GRAD_NONFINITE, LOSS
+from reluctant.records.quantities import GRAD_NONFINITE, LOSS, STEP_SKIPPED
 from reluctant.rules._loss import course
 from reluctant.rules._notes import fed_nonfinite
 
@@ -42,6 +42,7 @@ def broken_gradient(trace: Trace) -> BrokenGradient | None:
     steps, values = trace.series(LOSS)
     run = course(trace)
     found = _read(trace, steps[np.isfinite(values)]) or _left(trace, steps, values)
+    found = found or _skipped(trace)
     if found is None:
         return None
     step, sites = found
@@ -61,7 +62,7 @@ def broken_gradient(trace: Trace) -> BrokenGradient | None:
         layer,
         operation,
         bool(poles),
-        run.broke >= 0 or bool(trace.notes("nonfinite")),
+        run.broke >= 0 or bool(trace.notes("nonfinite")) or sites == ("",),
     )
 
 
@@ -93,4 +94,19 @@ def _left(
     before = np.flatnonzero((steps < notes[0].step) & np.isfinite(values))
     if not before.size or notes[0].step - int(steps[before[-1]]) > 1:
         return None  # steps in between were not looked at
-    return int(steps[before[-1]]), (notes[0].site,)
+    step = int(steps[before[-1]])
+    for site in trace.sites(GRAD_NONFINITE):
+        at, share = trace.series(GRAD_NONFINITE, site)
+        if (share[at == step] == 0).any():
+            return None  # the gradient was sound, and what was made of it was not
+    return step, (notes[0].site,)
+
+
+def _skipped(trace: Trace) -> tuple[int, tuple[str, ...]] | None:
+    """A step that a scaler left out, as it does most of them, with a pole behind it."""
+    at, skipped = trace.series(STEP_SKIPPED)
+    at = at[skipped == 1]
+    poles = [n for n in trace.notes("pole") if n.step in at]
+    if not poles or len(at) < max(10, trace.last_step / 2):
+        return None
+    return poles[0].step, ("",)

@@ -71,7 +71,11 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # nan in the data makes the loss nan, and with it everything.
     "NUM102": (*_THROWN, "STP101"),
     # So does a gradient that is none; from there on there is nothing to learn.
-    "NUM103": ("NUM101", *_LOST_UNITS, "HED101"),
+    "NUM103": ("NUM101", "NUM302", *_LOST_UNITS, "HED101"),
+    # What is rounded away does not train; a mean of squares that is 0 is divided by.
+    "NUM301": ("NUM101", "NUM103", "LOP302", *_UNTAUGHT),
+    # A step that is never taken leaves a network where it began.
+    "NUM302": ("STP301", "LOP302", "HED101"),
     # Steps that are too short leave a network where it began.
     "STP301": ("HED101",),
     # A schedule makes them so, and weights without a rate stay as they were drawn.
@@ -117,7 +121,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "ENS301": ("ENS201", "FIT301"),
     "FIT301": ("ENS201",),
     # nan in the weights makes every comparison false: units seem silent.
-    "NUM101": _LOST_UNITS,
+    "NUM101": (*_LOST_UNITS, "NUM302"),
 }
 
 # A network that cannot learn a few samples by heart is broken; whatever else was found

@@ -39,8 +39,8 @@ class NonfiniteGradient(Rule):
     ```
 
     ## Blind spots
-    Steps that a loss scaler skips are not looked at. Between sampled
-    steps the operation is not seen at work, only where it must stand.
+    Of steps that a loss scaler leaves out, only what stands behind a pole. Between
+    sampled steps the operation is not seen at work, only where it must stand.
 
     ## Options
     - `share`: Share of a gradient's entries above which it is broken: one entry is
@@ -65,11 +65,11 @@ class NonfiniteGradient(Rule):
         broken = broken_gradient(trace)
         if broken is None:
             return
-        others = (
-            f" and of {len(broken.sites) - 1} more" if len(broken.sites) > 1 else ""
-        )
+        more = len(broken.sites) - 1
+        of = f" of {broken.sites[0]}" if broken.sites[0] else ""
+        others = f" and of {more} more" if more else ""
         yield self.finding(
-            f"the gradient of {broken.sites[0]}{others} holds nan or inf at step "
+            f"the gradient{of}{others} holds nan or inf at step "
             f"{broken.step}, where the loss is {broken.loss:.4g}"
             f"{_source(broken) or _in_graph(trace)}",
             evidence=tuple(
