@@ -41,7 +41,7 @@ class Training:
     The parts are `x` of shape `(1024, 32)`, `y` of shape `(1024,)`, `model`,
     `parameters` (None for all), `lr`, `optimizer`, `loss`, `zero_grad`, `order` (of
     the samples in an epoch), `every` (so many batches to a step), `before_step`,
-    `after_step` and `scaler` (of gradients).
+    `step`, `after_step` and `scaler` (of gradients).
     """
 
     def __init__(self, spoiler: str = "", seed: int = 0) -> None:
@@ -58,6 +58,7 @@ class Training:
             "loss": F.cross_entropy,
             "zero_grad": lambda optimizer: optimizer.zero_grad(),
             "before_step": lambda model: None,
+            "step": lambda scaler, optimizer: scaler.step(optimizer),
             "after_step": lambda optimizer, step: None,
             "order": torch.randperm,
             "every": 1,
@@ -74,6 +75,7 @@ class Training:
         self.y: Tensor = scope["y"]
         self.loss: Callable[[Tensor, Tensor], Tensor] = scope["loss"]
         self.zero_grad: Callable[[torch.optim.Optimizer], None] = scope["zero_grad"]
+        self.step: Callable[[Any, torch.optim.Optimizer], None] = scope["step"]
         self.before_step: Callable[[nn.Module], None] = scope["before_step"]
         self.after_step: Callable[[torch.optim.Optimizer, int], None]
         self.after_step = scope["after_step"]
@@ -99,7 +101,7 @@ class Training:
                     loss = run.loss(self.loss(self.model(x), y))
                     self.scaler.scale(loss).backward()
                 self.before_step(self.model)
-                self.scaler.step(self.optimizer)
+                self.step(self.scaler, self.optimizer)
                 self.scaler.update()
                 self.after_step(self.optimizer, step + 1)
         return run.diagnosis, run.trace

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from reluctant.records import Group, Module, Parameter, Setup
 
+_Dropout = nn.modules.dropout._DropoutNd
 _WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 _PLAIN = (bool, int, float, str)
 Option: TypeAlias = float | bool | str | tuple[float, ...] | None
@@ -90,6 +91,7 @@ def _modules(model: nn.Module) -> Iterable[Module]:
                 if p is not None
             ),
             training=module.training,
+            dropout=module.p if isinstance(module, _Dropout) else 0.0,
         )
 
 

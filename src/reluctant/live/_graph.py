@@ -58,11 +58,14 @@ def walk(root: Node, *, most: int = MOST_NODES) -> Iterator[Node]:
                 queue.append(parent)
 
 
+def leaf_tensors(root: Node) -> list[Tensor]:
+    """Every leaf tensor that the graph would send a gradient to."""
+    return [node.variable for node in walk(root) if name_of(node) == "AccumulateGrad"]
+
+
 def leaves(root: Node) -> set[int]:
     """`id` of every leaf tensor that the graph would send a gradient to."""
-    return {
-        id(node.variable) for node in walk(root) if name_of(node) == "AccumulateGrad"
-    }
+    return {id(leaf) for leaf in leaf_tensors(root)}
 
 
 def operations(root: Node) -> set[str]:

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from reluctant.live._governor import clock
-from reluctant.live._graph import leaves, name_of, operations, owner_of
+from reluctant.live._graph import leaf_tensors, leaves, name_of, operations, owner_of
 from reluctant.live._loss_graph import read_loss
+from reluctant.live._models import models_of
 from reluctant.live._recorder import Recorder
 from reluctant.probes import HeadPass, HeadProbe, Probe
 from reluctant.probes.step_gauge import step_terms
@@ -33,6 +34,7 @@ class HeadLook:
         site: The layer that the loss reads; `""` if unknown.
         unreached: Parameters that the loss does not depend on.
         unlisted: What it depends on and `parameters()` does not know.
+        strangers: Parameters of other models, where it depends on none of these.
         operations: Names of the nodes on its graph.
     """
 
@@ -43,6 +45,7 @@ class HeadLook:
         self.site = ""
         self.unreached: tuple[str, ...] = ()
         self.unlisted: tuple[str, ...] = ()
+        self.strangers: tuple[str, ...] = ()
         self.operations: tuple[str, ...] = ()
         self._recorder, self._parameters = recorder, parameters
         self._probes = [p for p in probes if isinstance(p, HeadProbe)]
@@ -86,10 +89,23 @@ class HeadLook:
                 for name, p in self._parameters.items()
                 if p.requires_grad and id(p) not in reached
             )
-            kept = lost()
-            self.unlisted = tuple(n for n, p in kept.items() if id(p) in reached)
+            self.unlisted = tuple(n for n, p in lost().items() if id(p) in reached)
+            is_ours = any(id(p) in reached for p in self._parameters.values())
+            self.strangers = () if is_ours else _parameters_on(loss)
         head = owner_of(found.producer, names)
         self.site = head.site if head else ""
+
+
+def _parameters_on(loss: Tensor) -> tuple[str, ...]:
+    """Names of the parameters of whatever models a loss depends on."""
+    found = [p for p in leaf_tensors(loss.grad_fn) if isinstance(p, nn.Parameter)]
+    reached = {id(p) for p in found}
+    return tuple(
+        f"{type(model).__name__}.{name}"
+        for model in models_of(found)
+        for name, p in model.named_parameters()
+        if id(p) in reached
+    )
 
 
 def _width(outputs: Tensor | None, axis: int) -> int:

@@ -2,7 +2,7 @@
 
 import math
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -11,13 +11,14 @@ from typing import Any, Self
 import msgspec
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from reluctant.diagnosis import diagnose
 from reluctant.live._census import census as count_units
 from reluctant.live._death_look import DeathLook
-from reluctant.live._describe import describe
+from reluctant.live._describe import describe, named
 from reluctant.live._first_aid import Act, FirstAid
 from reluctant.live._forward_look import ForwardLook, tensors_in
 from reluctant.live._governor import Governor, clock
@@ -95,8 +96,10 @@ class Watch:
             on_error=partial(recorder.go_blind, "forward pass"),
             on_dropout=self._death.on_dropout,
         )
+        self._began_at = _fingerprint(parameters)
         self._optimizers: dict[int, weakref.ref[Optimizer]] = {}
         self._handles: dict[int, list[RemovableHandle]] = {}
+        self._was_hooked = bool(optimizers)
         self._lead = 0
         self._others = 0  # steps of other optimizers since the lead's last
         self._backwards = self._last_backwards = 0
@@ -244,6 +247,8 @@ class Watch:
         if not self._now.in_step and self._scaler.skipped(self._backwards):
             self._end_step()
         self._backwards += 1
+        if self._backwards == 1 and not self.step:
+            self._recorder.guard("setup", self._meet_latecomers)
         if not self._now.light:
             return
         start = clock()
@@ -278,6 +283,8 @@ class Watch:
             self._tap.wants_training = model.training
         if loss.grad_fn is None:
             self._recorder.note_blind("loss", "has no graph: nothing depends on it")
+            if all(loss is not p for p in self._parameters.values()):
+                self._recorder.note("detached", "", "the loss has no graph")
             return
         guard = self._recorder.guard
         outputs = self._forward.outputs
@@ -378,6 +385,14 @@ class Watch:
         if now.step == 0:
             reason = "took no optimizer step while it was watched"
             self._recorder.note_blind("training", reason)
+            stood_still = _fingerprint(self._parameters) == self._began_at
+            if self._backwards and self._was_hooked and stood_still:
+                self._recorder.add(STEP_LOSSES, "", float(self._backwards))
+                text = f"{self._backwards} losses were seen, and no optimizer step"
+                self._recorder.note("no-step", "", text)
+                now.deep = True
+                self._recorder.end_step()
+                self._recorder.flush()
         elif not self._recorder.saw_loss:
             reason = "was never handed over: call run.loss(loss)"
             self._recorder.note_blind("loss", reason)
@@ -468,6 +483,18 @@ class Watch:
         free = self._parameters.items()
         return {n: p for n, p in free if n not in owned and p.requires_grad}
 
+    def _meet_latecomers(self) -> None:
+        """Take in what came into the model after its optimizer had been made."""
+        model = self.model
+        now = named(model) if model is not None else self._parameters
+        if {id(p) for p in now.values()} == {id(p) for p in self._parameters.values()}:
+            return
+        self._parameters.clear()  # others hold it, too
+        self._parameters.update(now)
+        self._names.clear()
+        self._names.update({id(p): n for n, p in now.items()})
+        self._describe_groups()
+
     def _unlisted(self) -> dict[str, Tensor]:
         """What the model keeps where neither it nor an optimizer knows of it."""
         model = self.model
@@ -480,7 +507,10 @@ class Watch:
     def _describe_groups(self) -> None:
         now = describe(self.model, self._parameters, self._alive(), name=self.name)
         self._setup = msgspec.structs.replace(
-            self._setup, groups=now.groups, parameters=now.parameters
+            self._setup,
+            groups=now.groups,
+            parameters=now.parameters,
+            modules=now.modules,
         )
         self.trace.describe(self.step, self._setup)
 
@@ -500,6 +530,7 @@ class Watch:
             loss=self._head.loss,
             unreached=self._head.unreached,
             unlisted=self._head.unlisted,
+            strangers=self._head.strangers,
             operations=self._head.operations,
             batch=shape,
             batch_size=shape[0] if shape else 0,
@@ -519,6 +550,17 @@ class Watch:
             hidden = (*self._setup.hidden, reason)
             self._setup = msgspec.structs.replace(self._setup, hidden=hidden)
             self.trace.describe(self.step, self._setup)
+
+
+def _fingerprint(parameters: Mapping[str, Tensor]) -> tuple[float, ...]:
+    """A few entries, by which to tell later whether anything has moved."""
+    few = list(parameters.values())[:4]
+    return tuple(
+        x
+        for p in few
+        if p.layout == torch.strided and not isinstance(p, UninitializedParameter)
+        for x in p.detach().reshape(-1)[:4].tolist()
+    )
 
 
 def _unusable(loss: object) -> str:

@@ -11,12 +11,14 @@ class Module(msgspec.Struct, frozen=True, kw_only=True):
         type: Class name.
         parameters: Dotted names of the parameters that it owns itself.
         training: Whether it was in training mode when it was first seen.
+        dropout: Share of entries that it drops, where it is a dropout layer.
     """
 
     name: str
     type: str
     parameters: tuple[str, ...] = ()
     training: bool = True
+    dropout: float = 0.0
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +140,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         unreached: Parameters with `requires_grad` that the loss does not depend on.
         unlisted: What the loss depends on and a module keeps where `parameters()` does
             not look, such as layers in a plain list, and no optimizer owns.
+        strangers: What the loss depends on instead, where it depends on none of the
+            parameters.
         batch: Shape of the first model input; empty if unknown.
         batch_size: Length of its first axis; 0 if unknown.
         dtype: Of the first input.
@@ -159,6 +163,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()
     batch: tuple[int, ...] = ()
     batch_size: int = 0
     dtype: str = ""

@@ -51,6 +51,11 @@ _EDITS: dict[str, EditSource] = {
         "optimizer.zero_grad()\nloss.backward()\noptimizer.step()",
         "the training loop, at every step",
     ),
+    "LOP303": EditSource(
+        "loss.backward()",
+        "loss.backward()\noptimizer.step()",
+        "the training loop, at every step",
+    ),
     "LOP502": EditSource(
         "Conv2d(n, m, 3), BatchNorm2d(m)",
         "Conv2d(n, m, 3, bias=False), BatchNorm2d(m)",

@@ -14,6 +14,7 @@ from reluctant.rules.ensemble.stuck_basin import StuckBasin
 from reluctant.rules.ensemble.threshold_within_reach import ThresholdWithinReach
 from reluctant.rules.ensemble.width_starved import WidthStarved
 from reluctant.rules.fit.cannot_overfit_one_batch import CannotOverfitOneBatch
+from reluctant.rules.fit.excessive_dropout import ExcessiveDropout
 from reluctant.rules.fit.not_yet_converged import NotYetConverged
 from reluctant.rules.fit.underfit_plateau import UnderfitPlateau
 from reluctant.rules.gradient.clipped_always import ClippedAlways
@@ -42,6 +43,7 @@ from reluctant.rules.loop.gradients_not_zeroed import GradientsNotZeroed
 from reluctant.rules.loop.leak_across_batch import LeakAcrossBatch
 from reluctant.rules.loop.many_batches_a_step import ManyBatchesAStep
 from reluctant.rules.loop.missing_nonlinearity import MissingNonlinearity
+from reluctant.rules.loop.never_stepped import NeverStepped
 from reluctant.rules.loop.parameter_not_in_optimizer import ParameterNotInOptimizer
 from reluctant.rules.loop.step_without_backward import StepWithoutBackward
 from reluctant.rules.loop.wrong_mode import WrongMode
@@ -85,6 +87,7 @@ RULES: tuple[type[Rule], ...] = (
     Imbalance,  # DAT301
     ConstantFeature,  # DAT401
     CannotOverfitOneBatch,  # FIT101
+    ExcessiveDropout,  # FIT102
     UnderfitPlateau,  # FIT201
     NotYetConverged,  # FIT501
     VanishingGradient,  # GRD101
@@ -111,6 +114,7 @@ RULES: tuple[type[Rule], ...] = (
     FrozenParameter,  # LOP202
     WrongMode,  # LOP301
     StepWithoutBackward,  # LOP302
+    NeverStepped,  # LOP303
     LeakAcrossBatch,  # LOP401
     MissingNonlinearity,  # LOP501
     BiasBeforeNorm,  # LOP502

@@ -63,7 +63,8 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # A sum over the batch is a step that is a batch size too long.
     "HED501": ("STP101", *_THROWN),
     # A network that is cut off, cleared or switched over is not taught.
-    "GRD301": _UNTAUGHT,
+    "GRD301": (*_UNTAUGHT, "LOP302"),
+    "FIT102": ("UNT101", "UNT102", "HED101", "FIT101", "FIT201", "STP301"),
     "LOP202": ("HED101",),
     "LOP301": ("STP101", *_THROWN),
     "LOP302": _UNTAUGHT,
@@ -94,7 +95,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # optimizer owns, no optimizer's zero_grad() clears.
     # The step is as many times too long, and as rare.
     "LOP102": ("STP101", "STP301", "LOP101", "DAT101", *_THROWN),
-    "LOP201": ("HED101", "LOP101"),
+    "LOP201": ("HED101", "LOP101", "LOP302", "GRD301", "UNT101", "UNT201"),
     # A step that is too long throws units out of the range of the data, or the loss up;
     # from larger weights come larger gradients.
     "STP101": _THROWN,

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
+from reluctant.records import Confidence, Evidence, Finding, Note, Severity, Trace
 from reluctant.records.quantities import GRAD_RMS, LOSS
 from reluctant.rules._base import Blind, Rule
 
@@ -24,7 +24,8 @@ class NoGradient(Rule):
     A walk along the graph of the first losses to every parameter that it reaches.
     Parameters that it does not reach, that require a gradient, that an optimizer owns
     and that never got one later either. Where their layer was seen to run, the cut lies
-    behind it.
+    behind it. And a loss without any graph, which is a number that was made to require
+    a gradient.
 
     ## Sick
     ```python
@@ -59,6 +60,9 @@ class NoGradient(Rule):
     def check(self, trace: Trace) -> Iterator[Finding]:
         """Yield one finding with all parameters that no gradient reaches."""
         setup = trace.setup
+        for cut_off in trace.notes("detached")[:1]:
+            yield self._detached(cut_off)
+            return
         if setup.loss is None:
             raise Blind("no loss was seen with its graph")
         if len(trace.series(LOSS).steps) < self.min_steps:
@@ -102,4 +106,23 @@ class NoGradient(Rule):
             since_step=0,
             severity=severity if share >= self.share else Severity.NOTE,
             confidence=Confidence.HIGH if is_cut else Confidence.MEDIUM,
+        )
+
+    def _detached(self, note: Note) -> Finding:
+        """A loss that was made anew."""
+        return self.finding(
+            "the loss has no graph, so it depends on no parameter: it was made of "
+            "numbers, as by item(), argmax(), numpy or torch.tensor(), or under "
+            "no_grad",
+            evidence=(
+                Evidence(
+                    quantity="graph",
+                    site="",
+                    step=note.step,
+                    value=0.0,
+                    limit=1.0,
+                    note="a leaf that requires a gradient",
+                ),
+            ),
+            since_step=note.step,
         )

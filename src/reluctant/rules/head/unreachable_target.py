@@ -37,7 +37,8 @@ class UnreachableTarget(Rule):
     ## How it is measured
     The range of the activation on the graph against the smallest and the largest target
     seen. By how much they lie outside is counted in standard deviations of the targets:
-    targets of 0 and 1 for a sigmoid are at its very ends, not beyond.
+    targets of 0 and 1 for a sigmoid are at its very ends, not beyond. A softmax over a
+    single output puts out 1 and nothing else.
 
     ## Sick
     ```python
@@ -73,6 +74,9 @@ class UnreachableTarget(Rule):
     def check(self, trace: Trace) -> Iterator[Finding]:
         """Yield one finding if targets lie outside the range of the outputs."""
         seen = head(trace)
+        if seen.loss.head == "softmax" and seen.loss.outputs == 1:
+            yield self._always_one(trace)
+            return
         ends = _RANGE.get(seen.loss.head)
         if ends is None or seen.loss.kind not in _KINDS:
             return
@@ -109,5 +113,24 @@ class UnreachableTarget(Rule):
             ),
             since_step=0,
             severity=Severity.ERROR if worst >= self.error else Severity.WARNING,
+            confidence=Confidence.HIGH,
+        )
+
+    def _always_one(self, trace: Trace) -> Finding:
+        """A softmax over one output."""
+        return self.finding(
+            "softmax over a single output is 1 whatever comes in: use a sigmoid, or "
+            "give each class an output",
+            evidence=(
+                Evidence(
+                    quantity="outputs",
+                    site="",
+                    step=trace.last_step,
+                    value=1.0,
+                    limit=2.0,
+                    note="entries that share the 1",
+                ),
+            ),
+            since_step=0,
             confidence=Confidence.HIGH,
         )

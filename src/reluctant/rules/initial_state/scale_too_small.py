@@ -50,7 +50,10 @@ class ScaleTooSmall(Rule):
     - `decades`: How far signal or gradient (RMS) may fall over the depth.
     - `gain`: Weight scale over the one that keeps the signal's scale [He2015].
       PyTorch's default for linear layers has 0.41.
-    - `min_layers`: Fewer weighted layers than this leave a small start by themselves.
+    - `min_layers`: Fewer weighted layers than this leave a small start by themselves,
+      unless it is `tiny`.
+    - `tiny`: Weight scale, as a median over the layers, that two layers do not get out
+      of soon. Weights of 0.01 behind 100 inputs have 0.1.
     - `skill`: Share of the constant predictor's loss that must be gone to count as
       learning.
     - `slow`: The same where all the signs are there: then the network does learn, but
@@ -68,6 +71,7 @@ class ScaleTooSmall(Rule):
     decades: float = 3.0
     gain: float = 0.5
     min_layers: int = 4
+    tiny: float = 0.05
     skill: float = 0.02
     slow: float = 0.3
     min_steps: int = 30
@@ -82,13 +86,16 @@ class ScaleTooSmall(Rule):
         setup, trace = trace.setup, sound(trace)
         if not setup.layers:
             raise Blind("the layers were never seen to run")
-        if len(weighted(setup)) < self.min_layers:
+        if len(weighted(setup)) < 2:
             return
         if trace.last_step + 1 < self.min_steps:
             raise Blind(f"{trace.last_step + 1} steps, {self.min_steps} needed")
         scale = gains(setup)
         small = [site for site, gain in scale.items() if gain < self.gain]
         if len(small) < max(2, len(scale) / 2):
+            return
+        is_shallow = len(weighted(setup)) < self.min_layers
+        if is_shallow and sorted(scale.values())[len(scale) // 2] >= self.tiny:
             return
         first = first_look(trace)
         reasons = starved(

@@ -35,7 +35,8 @@ class ParameterNotInOptimizer(Rule):
     and their weights no longer look as a standard initialization draws them, a trained
     body is being used under a new head: that is a note. And what a module keeps in a
     plain list or mapping, where `parameters()` does not look, if the loss depends on it
-    and no optimizer owns it.
+    and no optimizer owns it; and the parameters of another model, if the loss depends
+    on those and on none that the optimizer holds.
 
     ## Sick
     ```python
@@ -78,7 +79,17 @@ class ParameterNotInOptimizer(Rule):
         if steps < self.min_steps:
             raise Blind(f"{steps} steps, {self.min_steps} needed")
         if setup.unlisted:
-            yield self._unlisted(setup.unlisted)
+            told = (
+                "which model.parameters() does not know: keep layers in nn.ModuleList "
+                "or nn.ModuleDict, and tensors as nn.Parameter"
+            )
+            yield self._of(setup.unlisted, told)
+        if setup.strangers:
+            told = (
+                "and on nothing that the optimizer holds: it is that of another model"
+            )
+            yield self._of(setup.strangers, told)
+            return
         lost = [p for p in setup.parameters if _is_lost(p, trace)]
         if not lost:
             return
@@ -108,15 +119,11 @@ class ParameterNotInOptimizer(Rule):
             confidence=Confidence.MEDIUM if is_body else Confidence.HIGH,
         )
 
-    def _unlisted(self, names: Sequence[str]) -> Finding:
-        """What `parameters()` does not know."""
+    def _of(self, names: Sequence[str], told: str) -> Finding:
+        """What the loss depends on, and the optimizer does not know."""
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
         return self.finding(
-            f"the loss depends on {names[0]}{others} (limit 0), which "
-            f"model.parameters() "
-            f"does not know: keep layers in nn.ModuleList or nn.ModuleDict, and "
-            f"tensors "
-            f"as nn.Parameter",
+            f"the loss depends on {names[0]}{others} (limit 0), {told}",
             evidence=tuple(
                 Evidence(
                     quantity="optimizers",
@@ -124,7 +131,7 @@ class ParameterNotInOptimizer(Rule):
                     step=0,
                     value=0.0,
                     limit=1.0,
-                    note="in no parameters(), in no optimizer",
+                    note="in no optimizer",
                 )
                 for name in names
             ),

@@ -20,6 +20,7 @@ from reluctant.records.quantities import (
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._certificates import certificates, in_short
 from reluctant.rules._constant import skill
+from reluctant.rules._depth import gains
 from reluctant.rules._loss import sound
 from reluctant.rules._silence import Silent, hidden, silent
 from reluctant.stats import rate_bound
@@ -83,6 +84,8 @@ class BornDeadUnit(Rule):
       than one unit in fifty is born dead.
     - `risk`: Probability that a whole layer is off for a given input, 1 − ∏ (1 − 2⁻ᴺ)
       over the layers, from which on narrowness is a reason.
+    - `gain`: Weight scale over the one that keeps the signal's, below which it is not
+      the bias that is at fault.
     - `skill`: Share of the constant predictor's loss below which the network counts as
       not having learnt.
 
@@ -97,6 +100,7 @@ class BornDeadUnit(Rule):
     min_samples: int = 1000
     gamma: float = 1.5
     risk: float = 0.1
+    gain: float = 0.2
     skill: float = 0.02
 
     code = "UNT103"
@@ -172,6 +176,8 @@ class BornDeadUnit(Rule):
 
     def _reason(self, trace: Trace, s: Silent, mask: NDArray[np.bool_]) -> str:
         site = s.layer.site
+        if gains(trace.setup).get(site, 1.0) < self.gain:
+            return ""  # any bias outweighs such weights: INI101
         top = trace.units(PREACT_MAX, site).values
         bias = trace.units(UNIT_BIAS, s.layer.bias.rpartition(".")[0]).values
         known = top.ndim == bias.ndim == 2 and top.shape[1:] == bias.shape[1:]
