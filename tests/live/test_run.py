@@ -108,3 +108,46 @@ def test_runs_that_cannot_be_made_are_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(UsageError, match="the record cannot be made"):
         run(tmp_path, TRAINING)
+
+
+SPOILED = {  # what stands there, what should not, and what is said of it
+    "the head came after the optimizer": (
+        "for _ in",
+        "model[2] = nn.Linear(8, 1)\nfor _ in",
+        "parameter-not-in-optimizer",
+    ),
+    "the optimizer is of another model": (
+        "for _ in",
+        "other, model = model, nn.Sequential(nn.Linear(4, 1))\nfor _ in",
+        "parameter-not-in-optimizer",
+    ),
+    "the loss is a number": (
+        "    loss.backward()",
+        "    loss = torch.tensor(loss.item(), requires_grad=True)\n    loss.backward()",
+        "no-gradient",
+    ),
+    "no step is taken": ("    optimizer.step()", "    pass", "never-stepped"),
+    "softmax over one output": (
+        "(model(torch.randn(16, 4)) - 1).square().mean()",
+        "(model(torch.randn(16, 4)).softmax(1) - torch.rand(16, 1)).square().mean()",
+        "unreachable-target",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_what_a_script_spoils_is_the_headline(tmp_path: Path, name: str) -> None:
+    there, instead, told = SPOILED[name]
+    assert there in TRAINING
+    result = run(tmp_path, TRAINING.replace(there, instead))
+    (diagnosis,) = result.diagnoses  # type: ignore[attr-defined]
+    assert diagnosis.root is not None
+    assert diagnosis.root.name == told
+
+
+def test_gradients_alone_are_no_fault(tmp_path: Path) -> None:
+    by_hand = "    for p in model.parameters(): p.data -= 0.01 * p.grad"
+    source = TRAINING.replace("    optimizer.step()", by_hand)
+    result = run(tmp_path, source)
+    for diagnosis in result.diagnoses:  # type: ignore[attr-defined]
+        assert "never-stepped" not in {f.name for f in diagnosis.findings}

@@ -150,3 +150,23 @@ def test_frozen_units_of_a_wide_layer_that_all_died_are_told():
     root = run.diagnosis.root
     assert root is not None
     assert root.name == "sign-frozen-unit"
+
+
+def test_weights_too_small_for_three_layers_are_the_cause_and_not_the_bias():
+    torch.manual_seed(0)
+    x, y = blobs()
+    net = nn.Sequential(
+        nn.Linear(12, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 3)
+    )
+    for layer in (net[0], net[2], net[4]):
+        nn.init.normal_(layer.weight, std=1e-4)
+    optimizer = torch.optim.SGD(net.parameters(), 0.01)
+    with reluctant.watch(net, optimizer, budget=1.0) as run:
+        for rows in batches(len(x), steps=300):
+            loss = run.loss(F.cross_entropy(net(x[rows]), y[rows]))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    root = run.diagnosis.root
+    assert root is not None
+    assert root.name == "scale-too-small"
