@@ -41,6 +41,7 @@ __all__ = ["run", "treated"]
 
 CONTROL = 0.3  # of the predicted limit: what fails here does not fail by its step size
 WATCHED = 1.6  # of the threshold: nearer to it outputs die too late to be watched
+CALM = 0.5  # of the threshold: the working rate that is watched
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def run(
     failing = [rate for rate in rates if rate > measured][: plan.arms]
     arms = try_all(digits, failing, seeds, lowered=lowered, **size)
     progress("watching one failing and one working training in torch")
-    pair = {"failing": _round(WATCHED * measured), "working": lowered}
+    pair = {"failing": _round(WATCHED * measured), "working": _round(CALM * measured)}
     numbers: dict[str, Any] = {
         "case": "dying-output",
         "data": digits.name,
