@@ -19,7 +19,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import reluctant
-from reluctant.lab import MapInterrupted, Training, success_map
+from reluctant.lab import MapInterrupted, StepSizeLimit, Training, success_map
+from reluctant.lab._cells import Setting, no_limit
+from reluctant.lab._torch_engine import TorchEngine
 from reluctant.records import Heatmap, MapSlice, SuccessMap, UsageError
 from reluctant.report.map_json import map_from_json, map_to_json
 
@@ -159,6 +161,11 @@ def test_recipe_that_never_builds_is_an_error_of_the_recipe():
         small(broken)
 
 
+def test_predicts_the_limit_of_the_textbook():
+    found = small(rates=[0.1], predict=True, steps=400, seeds=2)
+    assert only(found).threshold.predicted == pytest.approx(exact_limit(), rel=0.1)
+
+
 def test_json_goes_both_ways_and_is_documented():
     found = small(rates=[0.1, 4.0], predict=True, steps=20, seeds=2)
     text = map_to_json(found)
@@ -210,6 +217,22 @@ class TestResume:
         small(counting, folder=tmp_path, full=True, seeds=4, success="loss<0.1")
         assert built.count(3) == len(RATES)
         assert 1 not in built
+
+    def test_a_prediction_is_kept_until_the_gap_allowed_is_another(
+        self, tmp_path, monkeypatch
+    ):
+        asked: list[float] = []
+
+        def predict(
+            self: TorchEngine, setting: Setting, steps: int, gap: float
+        ) -> StepSizeLimit:
+            asked.append(gap)
+            return no_limit("never")
+
+        monkeypatch.setattr(TorchEngine, "predict", predict)
+        for success in ("gap<0.05", "gap<0.05", "gap<0.1", "loss<0.1"):
+            small(folder=tmp_path, rates=[0.1], predict=True, success=success)
+        assert asked == [0.05, 0.1, 0.05]  # where no gap is given, the default's
 
     def test_ctrl_c_keeps_what_is_done(self, tmp_path):
         def interrupt(done: int, expected: int, what: str) -> None:
