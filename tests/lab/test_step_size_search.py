@@ -15,7 +15,7 @@ from reluctant.lab import StepSizeLimit, Training, step_size_limit, success_map
 from reluctant.lab._cells import Attempt, Cell
 from reluctant.lab._map_score import Scores
 from reluctant.lab._short_trainings import from_records, in_torch
-from reluctant.lab._step_size_search import LAW, PROBES, search
+from reluctant.lab._step_size_search import LAW, MORE, PROBES, search
 from reluctant.records import UsageError
 
 torch.set_num_threads(1)
@@ -99,13 +99,15 @@ def test_a_gap_that_still_falls_is_expected_to_fall_on():
     assert found(stuck).value < 0.7 * LIMIT
 
 
-def test_seeds_that_differ_widen_the_interval():
+def test_seeds_that_differ_ask_for_more_probes_and_widen_the_interval():
     random = np.random.default_rng(0)
 
     def noisy(rate: float, turn: int, steps: int) -> tuple[Attempt, Attempt]:
         return course(rate * math.exp(random.normal(0, 0.4)), turn, steps)
 
-    low, high = found(noisy).interval
+    limit = found(noisy)
+    assert PROBES + 1 < len(limit.rates) <= MORE + 1
+    low, high = limit.interval
     assert low < LIMIT < high
     assert high / low > 1.05 * math.exp(2 * 1.96 * LAW)
 
@@ -204,7 +206,7 @@ def test_prediction_is_near_the_measured_threshold(optimizer, low):
     pytest.importorskip("sklearn")
     pytest.importorskip("numba")
     recipe = partial(digits, optimizer=optimizer)
-    rates = [low * 1.15**k for k in range(16)]
+    rates = [low / 2 * 1.15**k for k in range(24)]
     measured = success_map(recipe, rates, seeds=8, steps=2000, workers=1)
     assert measured.engine == "fused"
     threshold = measured.slices[0].threshold

@@ -12,7 +12,7 @@ from reluctant.records import UsageError
 Method: TypeAlias = Literal["probe", "gauge"]
 
 GAP = 0.05  # of the best gain may be missing, as in a map
-SEEDS = {"probe": 6, "gauge": 2}  # probes take turns; gauges are averaged
+SEEDS = {"probe": 12, "gauge": 2}  # probes take turns; gauges are averaged
 
 
 class StepSizeLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ def step_size_limit(
         gap: For probes: share of the way from the best constant predictor to the best
             training that a training may miss.
         measured: For the gauge: how many steps of a probe are measured.
-        seeds: Of a recipe. Probes take turns with them, by default six; gauges are
+        seeds: Of a recipe. Probes take turns with them, by default twelve; gauges are
             averaged over them, by default two.
         seed: The first of them.
         edge: The gauge at the limit.

@@ -19,7 +19,9 @@ STRIDE = 4.0  # between scouts that look for the boundary
 CLOSE = 1.5  # between the last two scouts
 SCOUTS = 16  # of one length, at most
 SCOUT_GAP = 0.3  # a scout fails where so much of the best gain is missing
-PROBES = 5  # besides one below, which says what can be gained
+PROBES = 5  # besides one below, which says what can be gained; at least
+MORE = 12  # at most: where seeds differ
+ENOUGH = 0.06  # error of the logarithm of the limit at which no more are asked for
 BELOW = 3.0  # times below the boundary as scouts tell it, at most the best scout's rate
 STEP = 1.2  # between probes until one learned and one failed
 ASIDE = 1.1  # of the limit as known so far: where the next probe goes
@@ -27,7 +29,7 @@ SMALL = 0.003  # gaps below are alike
 FASTEST = 0.1  # of a gap is left at least, however fast it fell
 FAR = math.log(5.0)  # from the gap that is allowed: beyond, gaps tell no more
 SLOPES = np.arange(2.0, 16.0)  # of the gap over the rate, in logarithms
-LAW = 0.15  # of the log of the limit: how far the search was off, measured
+LAW = 0.2  # of the log of the limit: how far the search was off, measured
 
 Floats: TypeAlias = NDArray[np.float64]
 Probe: TypeAlias = Callable[[float, int, int], tuple[Attempt, Attempt]]
@@ -122,7 +124,7 @@ class _Search:
         best = min(best, near / BELOW)
         self._train(best, 0, self._full)
         rate, asked = near, []
-        for turn in range(1, PROBES + 1):
+        for turn in range(1, MORE + 1):
             self._train(rate, turn, self._full)
             asked.append(rate)
             rates, gaps = self.expected()
@@ -132,7 +134,9 @@ class _Search:
             elif not (good > best).any() and min(asked) > best * STEP:
                 rate = min(asked) / STEP
             else:
-                middle, _ = _crossing(rates, gaps / self._gap)
+                middle, _, spread = self.limit()
+                if turn >= PROBES and spread <= ENOUGH:
+                    return
                 rate = middle * (ASIDE if turn % 2 else 1 / ASIDE)
 
     def limit(self) -> tuple[float, float, float]:
