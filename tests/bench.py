@@ -35,6 +35,19 @@ def rectified_head(bias: float = 0.0) -> nn.Sequential:
     return model.append(nn.ReLU())
 
 
+def evaluated(
+    model: nn.Module, loss: Callable[..., Tensor], x: Tensor, y: Tensor, keep: int
+) -> Tensor:
+    """An order of the first `keep` samples, after an evaluation on the last half."""
+    watch = WATCHES[-1]
+    with torch.no_grad():
+        watch.loss(loss(model(x[512:]), y[512:]))
+    return torch.randperm(keep)
+
+
+WATCHES: list[Any] = []  # the last one is under way
+
+
 class Training:
     """The healthy training after `spoiler` has run, which may rebind any part.
 
@@ -68,6 +81,7 @@ class Training:
             "F": F,
             "mlp": mlp,
             "rectified_head": rectified_head,
+            "evaluated": evaluated,
         }
         exec(spoiler, scope)
         self.model: nn.Module = scope["model"]
@@ -94,6 +108,7 @@ class Training:
     def run(self, steps: int = 120) -> tuple[Diagnosis, Trace]:
         """Train under watch."""
         with reluctant.watch(self.model, self.optimizer, budget=0.99) as run:
+            WATCHES[:] = [run]
             batches = self.batches()
             for step in range(steps):
                 self.zero_grad(self.optimizer)

@@ -4,7 +4,8 @@ Only while a script runs under `reluctant run` is torch wrapped:
 `torch.autograd.backward` (which `Tensor.backward` calls), to see a loss before its
 gradients; `Optimizer.__init__`, to learn what is trained before its first step;
 `GradScaler.scale`, to see the loss before it was scaled; `torch.compile`, to keep out
-of what it compiles. All are put back when the script has ended.
+of what it compiles; the loss functions, to see what an evaluation computes. All are put
+back when the script has ended.
 """
 
 import gc
@@ -13,6 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from reluctant.diagnosis import diagnose
 from reluctant.live._attach import trace_path
 from reluctant.live._describe import named
 from reluctant.live._graph import leaves
+from reluctant.live._held_out import place, seen_losses
 from reluctant.live._models import (
     caller,
     combined,
@@ -107,7 +110,8 @@ class Session:
         for home, name, _, seen in wraps:
             setattr(home, name, seen)
         try:
-            yield
+            with seen_losses(partial(self._quietly, self._on_held_out)):
+                yield
         finally:
             for home, name, own, _ in wraps:
                 setattr(home, name, own)
@@ -153,6 +157,15 @@ class Session:
                 watch.count_backward_as_step()
             watch.loss(loss)
             self._speak(watch)
+
+    def _on_held_out(self, loss: object) -> None:
+        """A loss was computed without gradients: by the model that trained last."""
+        if self._is_ours or os.getpid() != self._pid or not isinstance(loss, Tensor):
+            return
+        alive = [w for w in self._watches if w.parameters]
+        if alive and loss.is_floating_point() and loss.numel():
+            last = max(alive, key=lambda w: self._last_used.get(id(w), 0))
+            last.held_out(loss, place())
 
     def _on_compile(self) -> None:
         self._compiles = True

@@ -22,6 +22,7 @@ from reluctant.live._describe import describe, named
 from reluctant.live._first_aid import Act, FirstAid
 from reluctant.live._forward_look import ForwardLook, tensors_in
 from reluctant.live._governor import Governor, clock
+from reluctant.live._held_out import HeldOut
 from reluctant.live._loaders import batches_an_epoch, largest_loader, more_data
 from reluctant.live._loss_look import GaugeLook, HeadLook, HygieneLook
 from reluctant.live._models import unlisted
@@ -83,6 +84,7 @@ class Watch:
         self._poles, self._scaler = PoleLook(recorder), ScalerLook(recorder)
         self._stepping = StepLook(recorder, probes, parameters)
         self._reach = ReachLook(recorder, parameters)
+        self._held_out = HeldOut(recorder)
         self._samples = SampleLook(recorder)
         self._tap = ForwardTap(
             list(model.modules()) if model is not None else [],
@@ -127,7 +129,7 @@ class Watch:
         """Note the loss of a batch, before its `backward()`, and hand it back.
 
         Called several times between two optimizer steps, the losses are added up, as
-        their gradients are.
+        their gradients are. Under `torch.no_grad()` it is the loss of an evaluation.
         """
         if self._is_attached:
             self._recorder.guard("loss", self._on_loss, loss)
@@ -221,6 +223,11 @@ class Watch:
         """Note what failed around this training."""
         self._recorder.go_blind(who, error)
 
+    def held_out(self, loss: Tensor, where: tuple[object, str]) -> None:
+        """Note a loss that was computed without gradients, and where."""
+        if self._is_attached:
+            self._recorder.guard("evaluation", self._held_out.add, loss, where)
+
     def end(self, how: str) -> None:
         """Note how the training ended."""
         self._recorder.guard("record", self._recorder.note, "end", "", how)
@@ -244,6 +251,10 @@ class Watch:
         if reason := _unusable(loss):
             self._recorder.note_blind("loss", reason)
             return
+        if not torch.is_grad_enabled():
+            self._held_out.add(loss)
+            return
+        self._held_out.emit()
         if not self._now.in_step and self._scaler.skipped(self._backwards):
             self._end_step()
         self._backwards += 1
@@ -374,6 +385,7 @@ class Watch:
         if now.step:
             now.step, now.deep = now.step - 1, True
             self._recorder.guard("census", self._count_units)
+            self._recorder.guard("evaluation", self._held_out.emit)
             with torch.no_grad():
                 self._reach.emit()
                 self._recorder.guard("death look", partial(self._measure_deaths, True))

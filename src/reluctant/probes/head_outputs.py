@@ -14,6 +14,7 @@ from reluctant.records.quantities import (
     OUTPUT_SQUARE,
     OUTPUT_SUM_ERROR,
     OUTPUT_VARIATION,
+    SUREST_WRONG,
     TARGET_COUNT,
     TARGET_MAX,
     TARGET_MEAN,
@@ -21,6 +22,8 @@ from reluctant.records.quantities import (
     TARGET_SQUARE,
     TARGET_WHOLE,
 )
+
+_CLASSES = ("cross-entropy", "nll")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class HeadOutputs(HeadProbe):
         OUTPUT_SQUARE,
         OUTPUT_SUM_ERROR,
         OUTPUT_VARIATION,
+        SUREST_WRONG,
         TARGET_MIN,
         TARGET_MAX,
         TARGET_MEAN,
@@ -55,7 +59,7 @@ class HeadOutputs(HeadProbe):
 
     def read(self, head: HeadPass) -> Iterator[Measurement]:
         """Yield what can be had of outputs and targets."""
-        width = 1
+        width, rows = 1, None
         if head.outputs is not None and head.outputs.numel():
             rows = _by_output(head.outputs, head.output_axis)
             width = rows.shape[1]
@@ -75,6 +79,9 @@ class HeadOutputs(HeadProbe):
         targets = head.targets
         if not targets.is_floating_point():
             ids = targets.reshape(-1)
+            is_each = rows is not None and len(ids) == len(rows) and width > 1
+            if rows is not None and is_each and head.kind in _CLASSES:
+                yield Measurement(SUREST_WRONG, "", _surest_wrong(rows, ids))
             ids = ids[(ids >= 0) & (ids < width)]  # ignore_index is no class
             if 1 < width <= self.most_outputs:
                 # one comparison a class: bincount is not deterministic on a GPU
@@ -89,6 +96,14 @@ class HeadOutputs(HeadProbe):
         if rows.shape[1] <= self.most_outputs:
             yield Measurement(TARGET_MEAN, "", rows.mean(0))
             yield Measurement(TARGET_SQUARE, "", rows.square().mean(0))
+
+
+def _surest_wrong(rows: Tensor, ids: Tensor) -> Tensor:
+    """Of the tenth of samples with the largest share for one class, who is mistaken."""
+    keep = (ids >= 0) & (ids < rows.shape[1])  # ignore_index is no class
+    best, chosen = rows.log_softmax(1).max(1)
+    first = best.where(keep, best.new_full((), -torch.inf)).topk(-(-len(ids) // 10))
+    return widest(chosen[first.indices] != ids[first.indices]).mean()
 
 
 def _by_output(tensor: Tensor, axis: int) -> Tensor:

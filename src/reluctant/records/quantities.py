@@ -90,6 +90,13 @@ GRAD_SCALE = Quantity(
     "run",
     "what a gradient scaler multiplied the loss by, when it was last looked at",
 )
+HELD_OUT_LOSS = Quantity(
+    "held_out_loss",
+    "loss",
+    "run",
+    "mean of the losses that were computed without gradients since the last training "
+    "step, by place in the script",
+)
 INCOMING_NORM = Quantity(
     "incoming_norm", "param", "unit", "‖(w, b)‖ of each unit: its weights and its bias"
 )
@@ -284,6 +291,13 @@ STEP_SKIPPED = Quantity(
     "1",
     "run",
     "1 where a gradient scaler left the step out, for inf or nan; else no reading",
+)
+SUREST_WRONG = Quantity(
+    "surest_wrong",
+    "1",
+    "run",
+    "of the tenth of a batch's samples that the network is surest of, the share with "
+    "another label",
 )
 TARGET_COUNT = Quantity(
     "target_count", "1", "output", "samples of each class in the batch"

@@ -20,11 +20,22 @@ _EDITS: dict[str, EditSource] = {
         "CrossEntropyLoss(weight=1 / share_of_each_class)",
         "the loss, or draw the rare samples more often",
     ),
+    "DAT302": EditSource(
+        "x = x[order]",
+        "x, y = x[order], y[order]",
+        "where the data are shuffled, split or joined: one order for both; look at a "
+        "few pairs",
+    ),
     "DAT401": EditSource(
         "x = (x // 255).float()",
         "x = x.float() / 255",
         "where inputs are prepared: divide after the cast, subtract each mean, leave "
         "out what never changes",
+    ),
+    "FIT401": EditSource(
+        "torch.save(model.state_dict(), path)",
+        "if held_out_loss < best: torch.save(model.state_dict(), path)",
+        "the training loop: keep the best, stop early, or regularize",
     ),
     "GRD301": EditSource(
         "x = layer(x).detach()",

@@ -5,6 +5,7 @@ from reluctant.rules._causes import CAUSES
 from reluctant.rules.data.constant_feature import ConstantFeature
 from reluctant.rules.data.duplicate_batch import DuplicateBatch
 from reluctant.rules.data.imbalance import Imbalance
+from reluctant.rules.data.label_noise import LabelNoise
 from reluctant.rules.data.skewed_input import SkewedInput
 from reluctant.rules.data.unscaled_input import UnscaledInput
 from reluctant.rules.data.unscaled_target import UnscaledTarget
@@ -16,6 +17,7 @@ from reluctant.rules.ensemble.width_starved import WidthStarved
 from reluctant.rules.fit.cannot_overfit_one_batch import CannotOverfitOneBatch
 from reluctant.rules.fit.excessive_dropout import ExcessiveDropout
 from reluctant.rules.fit.not_yet_converged import NotYetConverged
+from reluctant.rules.fit.overfit import Overfit
 from reluctant.rules.fit.underfit_plateau import UnderfitPlateau
 from reluctant.rules.gradient.clipped_always import ClippedAlways
 from reluctant.rules.gradient.exploding_gradient import ExplodingGradient
@@ -85,10 +87,12 @@ RULES: tuple[type[Rule], ...] = (
     DuplicateBatch,  # DAT201
     Unshuffled,  # DAT202
     Imbalance,  # DAT301
+    LabelNoise,  # DAT302
     ConstantFeature,  # DAT401
     CannotOverfitOneBatch,  # FIT101
     ExcessiveDropout,  # FIT102
     UnderfitPlateau,  # FIT201
+    Overfit,  # FIT401
     NotYetConverged,  # FIT501
     VanishingGradient,  # GRD101
     ExplodingGradient,  # GRD102

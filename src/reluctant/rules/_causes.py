@@ -125,10 +125,14 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "NUM101": (*_LOST_UNITS, "NUM302"),
 }
 
-# A network that cannot learn a few samples by heart is broken; whatever else was found
-# is what is broken about it.
-_SHOWS_IN_OVERFIT = ("HED", "INI", "LOP", "GRD", "NUM", "STP", "UNT", "DAT")
+# How a training ended says that something is broken, not what: whatever else was found
+# is what is broken about it. So do labels that seem to follow from nothing.
+_FAULTS = ("HED", "INI", "LOP", "GRD", "NUM", "STP", "UNT", "DAT")
+_ENDS = ("FIT101", "FIT201", "FIT401", "FIT501")
+_NAMED = {"DAT302": (), "HED101": (), "LOP401": ()} | CAUSES
 CAUSES = {
-    code: (*effects, "FIT101") if code.startswith(_SHOWS_IN_OVERFIT) else effects
-    for code, effects in ({"HED101": (), "LOP401": ()} | CAUSES).items()
+    code: (*effects, *(() if code in ("DAT302", "HED101") else ("DAT302",)), *_ENDS)
+    if code.startswith(_FAULTS)
+    else effects
+    for code, effects in _NAMED.items()
 }
