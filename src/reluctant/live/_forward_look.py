@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from reluctant.live._death_look import DeathLook
 from reluctant.live._governor import clock
+from reluctant.live._loaders import FirstBatch, first_batch
 from reluctant.live._recorder import Recorder
 from reluctant.live._tap import Pass
 from reluctant.probes import (
@@ -39,7 +40,8 @@ class ForwardLook:
     Attributes:
         layers: Every layer that was seen to run, by site, in forward order.
         outputs: What the model put out in this step, until the step ends.
-        batch: The first input of the first pass that was seen.
+        batch: Shape and type of the first input of the first pass that was seen.
+        first: A few of its samples.
 
     Args:
         recorder: Where readings go.
@@ -58,6 +60,7 @@ class ForwardLook:
         self.layers: dict[str, Layer] = {}
         self.outputs: list[Tensor] = []
         self.batch: tuple[tuple[int, ...], str] | None = None
+        self.first: FirstBatch | None = None
         self._recorder, self._parameters, self._death = recorder, parameters, death
         self._layer_probes = [p for p in probes if isinstance(p, LayerProbe)]
         self._input_probes = [p for p in probes if isinstance(p, InputProbe)]
@@ -128,8 +131,12 @@ class ForwardLook:
         for probe in self._input_probes:
             self._recorder.measure(probe, InputPass(batch.detach()))
         if self.batch is None:
+            self._recorder.guard("loaders", self._keep_first, batch)
             dtype = str(batch.dtype).removeprefix("torch.")
             self.batch = tuple(batch.shape), dtype
+
+    def _keep_first(self, batch: Tensor) -> None:
+        self.first = first_batch(batch)
 
     def _on_signal(self, site: str, gradient: Tensor) -> None:
         """Tensor hook: must return None, or it would replace the gradient."""

@@ -107,6 +107,7 @@ class Watch:
         self._backwards = self._last_backwards = 0
         self._is_looked_at = self._is_origin_noted = False
         self._sampled = self._judged_at = 0
+        self._is_more_known = False
         self._is_attached = True
         for optimizer in optimizers:
             self._hook(optimizer)
@@ -356,6 +357,8 @@ class Watch:
                 self._reach.emit()
                 if self._sampled == _SETTLED:
                     self._recorder.guard("loaders", self._find_loader)
+                if self._sampled == 2 * _SAME:  # the data may be gone at the end
+                    self._recorder.guard("loaders", self._note_more_data)
                 self._recorder.guard("death look", self._measure_deaths)
                 self._reach.follow(self._forward.layers.values())
                 self._describe_layers()
@@ -392,7 +395,8 @@ class Watch:
             self._recorder.end_step()
             now.step += 1
         self._recorder.flush()
-        self._recorder.guard("loaders", self._note_more_data)
+        if not self._is_more_known:
+            self._recorder.guard("loaders", self._note_more_data)
         self._recorder.guard("weights", self._note_broken_weights)
         if now.step == 0:
             reason = "took no optimizer step while it was watched"
@@ -445,8 +449,10 @@ class Watch:
         marks = self.trace.series(BATCH_MARK).values[-_SAME:]
         shape, _ = self._forward.batch or ((), "")
         is_same = len(marks) == _SAME and bool((marks == marks[0]).all())
-        if is_same and shape and (reason := more_data(shape[0])):
+        first = self._forward.first
+        if is_same and shape and (reason := more_data(shape[0], first)):
             self._recorder.note("data", "", reason)
+            self._is_more_known = True
 
     def _note_broken_weights(self) -> None:
         """Where the last step broke the weights, and no loss was seen after it."""

@@ -129,9 +129,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
 # is what is broken about it. So do labels that seem to follow from nothing.
 _FAULTS = ("HED", "INI", "LOP", "GRD", "NUM", "STP", "UNT", "DAT")
 _ENDS = ("FIT101", "FIT201", "FIT401", "FIT501")
+_MINOR = ("DAT302", "HED101", "INI401", "INI501", "LOP502", "UNT101")
 _NAMED = {"DAT302": (), "HED101": (), "LOP401": ()} | CAUSES
 CAUSES = {
-    code: (*effects, *(() if code in ("DAT302", "HED101") else ("DAT302",)), *_ENDS)
+    code: (*effects, *(() if code in _MINOR else ("DAT302",)), *_ENDS)
     if code.startswith(_FAULTS)
     else effects
     for code, effects in _NAMED.items()

@@ -22,8 +22,10 @@ class DuplicateBatch(Rule):
     ## How it is measured
     A number made of all entries of the first input, the same for the same batch, at
     each sampled step. That there is more data is seen from a DataLoader whose data set
-    holds more samples than the batch, or from other inputs earlier in the run. Training
-    on all data at once is ordinary, so without such a sign it is a note.
+    holds more samples than the batch; from other inputs earlier in the run; or from a
+    tensor of the program's that holds the batch and at least three times as many other
+    samples, where the batch has a size that people give to batches, a power of two.
+    Training on all data at once is ordinary, so without such a sign it is a note.
 
     ## Sick
     ```python
@@ -38,7 +40,8 @@ class DuplicateBatch(Rule):
     ```
 
     ## Blind spots
-    Augmentation that changes the same few samples at every step.
+    Augmentation that changes the same few samples at every step. Data that the program
+    no longer holds, or holds as arrays that are no tensors.
 
     ## Options
     - `min_samples`: How many sampled steps in a row must have seen one batch.
@@ -91,5 +94,12 @@ class DuplicateBatch(Rule):
             ),
             since_step=int(steps[-run]),
             severity=Severity.ERROR if is_sure else Severity.NOTE,
-            confidence=Confidence.HIGH if is_sure else Confidence.LOW,
+            confidence=(
+                Confidence.LOW
+                if not is_sure
+                # a batch among other data might be all that training is to see
+                else Confidence.MEDIUM
+                if same.all() and "DataLoader" not in reason
+                else Confidence.HIGH
+            ),
         )

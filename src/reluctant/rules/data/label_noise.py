@@ -166,8 +166,8 @@ class LabelNoise(Rule):
         return (
             f"the training data are learnt (skill {learnt.value:.2f}), but the "
             f"held-out loss ({held.site or 'as handed over'}) was never below "
-            f"{held.best:.4g}, where the best constant has {learnt.constant:.4g} (skill {best:.3f}, "
-            f"limit {self.skill:g})"
+            f"{held.best:.4g}, where the best constant has "
+            f"{learnt.constant:.4g} (skill {best:.3f}, limit {self.skill:g})"
         ), best
 
     def _contradicted(self, trace: Trace, learnt: Skill) -> tuple[str, float]:
