@@ -34,4 +34,7 @@ def test_rows_of_zeros_are_no_copies():
 
 
 def test_large_layers_are_left_out():
-    assert not read(torch.zeros(2000, 2), torch.zeros(2000))
+    found = read(torch.zeros(2000, 2), torch.arange(2000.0))
+    assert set(found) == {UNIT_BIAS.name}
+    assert found[UNIT_BIAS.name].tolist() == list(range(2000))
+    assert not read(torch.zeros(20_000, 2), torch.zeros(20_000))

@@ -25,11 +25,13 @@ class UnitWeights(UpdateProbe):
 
     Attributes:
         most_products: Matrices that would need more multiplications are left out.
-        most_units: So are layers of more units.
+        most_units: So are layers of more units,
+        most_biases: and the biases of still larger ones.
     """
 
     most_products: int = 10_000_000
     most_units: int = 1024
+    most_biases: int = 16_384
 
     yields = (COPIED_UNITS, INCOMING_NORM, OUTGOING_NORM, UNIT_BIAS)
 
@@ -40,7 +42,8 @@ class UnitWeights(UpdateProbe):
         for name, weight in before.items():
             site, _, last = name.rpartition(".")
             units, inputs = (*weight.shape, 0, 0)[:2]
-            if last == "bias" and weight.ndim == 1 and weight.is_floating_point():
+            is_bias = last == "bias" and weight.ndim == 1
+            if is_bias and weight.is_floating_point() and units <= self.most_biases:
                 yield Measurement(UNIT_BIAS, site, weight)
             if last != "weight" or weight.ndim != 2 or not weight.is_floating_point():
                 continue
