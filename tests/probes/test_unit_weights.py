@@ -4,7 +4,12 @@ import pytest
 import torch
 
 from reluctant.probes.unit_weights import UnitWeights
-from reluctant.records.quantities import COPIED_UNITS, INCOMING_NORM, OUTGOING_NORM
+from reluctant.records.quantities import (
+    COPIED_UNITS,
+    INCOMING_NORM,
+    OUTGOING_NORM,
+    UNIT_BIAS,
+)
 
 
 def read(weight, bias):
