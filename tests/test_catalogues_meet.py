@@ -32,7 +32,7 @@ def test_every_root_cause_has_a_remedy_or_is_a_consequence() -> None:
     treated = {c for r in REMEDIES for c in r.treats}
     consequences = {"FIT101", "GRD102", "HED101", "UNT101", "UNT102"}
     # how a run ended, and what its shape makes likely: notes, no faults
-    consequences |= {"FIT201", "FIT501", "INI501"}
+    consequences |= {"FIT201", "FIT501", "INI501", "STP102"}
     assert {rule.code for rule in RULES} == treated | consequences
 
 

@@ -25,7 +25,7 @@ class LetLearningRateFall(Remedy):
     - [Loshchilov2017] SGDR: stochastic gradient descent with warm restarts.
     """
 
-    treats = ()
+    treats = ("STP601",)
     may_treat = ("STP101", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

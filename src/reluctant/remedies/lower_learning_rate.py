@@ -44,7 +44,7 @@ class LowerLearningRate(Remedy):
     unmeasured: float = 0.1
     least: float = 0.01
 
-    treats = ("STP101", "STP201")
+    treats = ("NUM201", "STP101", "STP103", "STP201")
     may_treat = ("UNT101", "UNT102", "UNT201", "NUM101", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

@@ -53,13 +53,17 @@ from reluctant.rules.numerics.half_precision_underflow import HalfPrecisionUnder
 from reluctant.rules.numerics.nonfinite_data import NonfiniteData
 from reluctant.rules.numerics.nonfinite_gradient import NonfiniteGradient
 from reluctant.rules.numerics.nonfinite_loss import NonfiniteLoss
+from reluctant.rules.numerics.overflow_ahead import OverflowAhead
 from reluctant.rules.numerics.scaler_skips import ScalerSkips
 from reluctant.rules.step_size.divergence import Divergence
 from reluctant.rules.step_size.endless_warm_up import EndlessWarmUp
 from reluctant.rules.step_size.excessive_weight_decay import ExcessiveWeightDecay
 from reluctant.rules.step_size.group_without_rate import GroupWithoutRate
+from reluctant.rules.step_size.noise_floor import NoiseFloor
+from reluctant.rules.step_size.oscillating_loss import OscillatingLoss
 from reluctant.rules.step_size.rate_gone_early import RateGoneEarly
 from reluctant.rules.step_size.single_step_catastrophe import SingleStepCatastrophe
+from reluctant.rules.step_size.step_near_limit import StepNearLimit
 from reluctant.rules.step_size.step_past_limit import StepPastLimit
 from reluctant.rules.step_size.step_too_small import StepTooSmall
 from reluctant.rules.units.born_dead_unit import BornDeadUnit
@@ -125,9 +129,12 @@ RULES: tuple[type[Rule], ...] = (
     NonfiniteLoss,  # NUM101
     NonfiniteData,  # NUM102
     NonfiniteGradient,  # NUM103
+    OverflowAhead,  # NUM201
     HalfPrecisionUnderflow,  # NUM301
     ScalerSkips,  # NUM302
     StepPastLimit,  # STP101
+    StepNearLimit,  # STP102
+    OscillatingLoss,  # STP103
     Divergence,  # STP201
     StepTooSmall,  # STP301
     RateGoneEarly,  # STP302
@@ -135,6 +142,7 @@ RULES: tuple[type[Rule], ...] = (
     EndlessWarmUp,  # STP304
     ExcessiveWeightDecay,  # STP401
     SingleStepCatastrophe,  # STP501
+    NoiseFloor,  # STP601
     DeadUnit,  # UNT101
     DeadLayer,  # UNT102
     BornDeadUnit,  # UNT103

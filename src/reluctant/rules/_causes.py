@@ -7,7 +7,16 @@ nothing and is explained by nothing.
 
 _LOST_UNITS = ("UNT101", "UNT102", "UNT201")
 # what too long a step brings about, whatever made it too long
-_THROWN = (*_LOST_UNITS, "UNT401", "STP201", "GRD102", "NUM101", "HED101")
+_THROWN = (
+    *_LOST_UNITS,
+    "UNT401",
+    "STP103",
+    "STP201",
+    "GRD102",
+    "NUM101",
+    "NUM201",
+    "HED101",
+)
 # what a network shows that is never told anything it could learn from
 _UNTAUGHT = (*_LOST_UNITS, "UNT401", "GRD101", "STP301", "HED101")
 
@@ -100,9 +109,15 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # from larger weights come larger gradients.
     "STP101": _THROWN,
     # What diverges ends in inf; on the way it silences units and inflates gradients.
-    "STP201": (*_LOST_UNITS, "GRD102", "NUM101", "HED101"),
+    "STP201": (*_LOST_UNITS, "GRD102", "NUM101", "NUM201", "HED101"),
+    # What overflows is inf, and its differences are nan.
+    "NUM201": ("NUM101",),
+    # A swing is a step too far, for as long as it lasts.
+    "STP103": (*_LOST_UNITS, "HED101"),
+    # What the steps' own noise holds up looks like all that can be learnt.
+    "STP601": ("FIT201",),
     # One exploded gradient is one step that is too long, whatever the learning rate.
-    "GRD102": (*_LOST_UNITS, "STP201", "NUM101", "HED101"),
+    "GRD102": (*_LOST_UNITS, "STP201", "NUM101", "NUM201", "HED101"),
     # Where the first layers never move, the last one learns the bias.
     "GRD101": ("STP301", "HED101"),
     # What was silent before the first step is counted among the dead.
