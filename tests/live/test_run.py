@@ -129,7 +129,7 @@ SPOILED = {  # what stands there, what should not, and what is said of it
     "no step is taken": ("    optimizer.step()", "    pass", "never-stepped"),
     "softmax over one output": (
         "(model(torch.randn(16, 4)) - 1).square().mean()",
-        "(model(torch.randn(16, 4)).softmax(1) - torch.rand(16, 1)).square().mean()",
+        "nn.MSELoss()(model(torch.randn(16, 4)).softmax(1), torch.rand(16, 1))",
         "unreachable-target",
     ),
 }
