@@ -52,8 +52,9 @@ def test_spares_small_weights_that_keep_the_signal() -> None:
     assert not list(ScaleTooSmall().check(run(per_layer=0.9)))
 
 
-def test_spares_three_layers() -> None:
-    assert not list(ScaleTooSmall().check(run(depth=3)))
+def test_spares_three_layers_unless_they_are_tiny() -> None:
+    assert not list(ScaleTooSmall().check(run(depth=3, std=10 * SMALL)))
+    assert list(ScaleTooSmall().check(run(depth=3)))
 
 
 def test_has_no_opinion_yet() -> None:
