@@ -87,9 +87,9 @@ class OscillatingLoss(Rule):
             raise Blind(f"{count} stretches of the loss, {self.min_levels} needed")
         rows = run.values[: count * wide].reshape(count, wide)
         levels = np.median(rows, axis=1)
-        # of one loss, by neighbors, for a swing is no noise; the median's error is more
-        jumps = np.abs(np.diff(run.values))
-        noise = 1.25 * 1.05 * float(np.median(jumps)) / math.sqrt(wide)
+        # of one loss: how far it is from between its neighbors, which no swing is
+        apart = np.abs(run.values[1:-1] - (run.values[:-2] + run.values[2:]) / 2)
+        noise = 1.25 * 1.21 * float(np.median(apart)) / math.sqrt(wide)
         start, lowest = max(run.start, float(levels[0])), float(levels.min())
         if not lowest < self.fell * start or run.broke >= 0:
             return
