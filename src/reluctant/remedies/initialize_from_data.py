@@ -27,7 +27,18 @@ class InitializeFromData(Remedy):
     """
 
     treats = ()
-    may_treat = ("INI101", "INI102", "INI301", "GRD101", "UNT102", "STP101", "*")
+    may_treat = (
+        "INI101",
+        "INI102",
+        "INI201",
+        "INI301",
+        "GRD101",
+        "UNT102",
+        "UNT103",
+        "UNT501",
+        "STP101",
+        "*",
+    )
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Draw all layers anew, by one batch."""

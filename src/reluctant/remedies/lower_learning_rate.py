@@ -45,7 +45,7 @@ class LowerLearningRate(Remedy):
     least: float = 0.01
 
     treats = ("NUM201", "STP101", "STP103", "STP201")
-    may_treat = ("UNT101", "UNT102", "UNT201", "NUM101", "*")
+    may_treat = ("UNT101", "UNT102", "UNT201", "UNT501", "NUM101", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Scale every learning rate so that the gauge comes below its limit."""

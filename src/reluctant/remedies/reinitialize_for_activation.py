@@ -31,7 +31,7 @@ class ReinitializeForActivation(Remedy):
     """
 
     treats = ("INI101", "INI102", "INI201", "INI301")
-    may_treat = ("GRD101", "UNT102", "*")
+    may_treat = ("GRD101", "UNT102", "UNT103", "UNT501")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Draw anew by the scheme of the activation that most layers have."""

@@ -29,7 +29,7 @@ class StandardizeInputs(Remedy):
     """
 
     treats = ("DAT101", "DAT102")
-    may_treat = ("STP101", "STP201", "UNT101", "UNT102", "*")
+    may_treat = ("DAT401", "STP101", "STP201", "UNT101", "UNT102", "UNT103", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Measure on the data, scale before the first layer."""
