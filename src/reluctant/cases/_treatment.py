@@ -17,13 +17,13 @@ def share_of(share: Share) -> dict[str, Any]:
 
 def numbers_of(record: TreatmentRecord) -> dict[str, Any]:
     """The winner with its proof, and every rival with its figures."""
-    trial, root = record.confirmation, record.diagnosis.root
+    trial, found = record.confirmation, record.diagnosis.findings
     proof = {}
     if trial is not None:
         names = {UNTREATED: UNTREATED, RESTART: RESTART, "treated": record.winner}
         proof = {k: share_of(trial.arm(n).success) for k, n in names.items() if n}
     return {
-        "diagnosis": root.name if root else None,
+        "diagnosis": found[0].name if found else None,
         "winner": record.winner or None,
         "verdict": record.verdict,
         "success": proof,

@@ -49,6 +49,8 @@ ARMS = 3  # that are trained to confirm: untreated, restart, the winner
 LEAST_SEARCH = 0.5  # of the budget, however many seeds are to confirm
 LOSS_AT_FAULT = ("HED203", "HED401")  # findings by which no one should be judged
 CHECK = 10.0  # seconds for the exams of a copy
+BRIEF = 6.0  # likewise, of each further start
+STARTS = 4  # that are looked at until one shows something
 SECONDS = 600.0
 CONFIRMED = 2  # rivals that are confirmed, at most: the second if the first fails
 
@@ -295,11 +297,18 @@ def _treated(
     each = (time.monotonic() - watching) * bench.steps / min(bench.steps, WATCHED)
     with hard_ground():
         checked = check_training(start, budget=CHECK, name=name)
-    diagnosis = seen if seen.root is not None or checked.root is None else checked
-    wanted, advice = candidates([seen, checked], trace, is_recipe=is_recipe)
+    looks = [seen, checked]
+    if is_recipe and not after:
+        looks += _of_other_starts(bench, looks, name)
+    telling = [look for look in looks if look.root is not None]
+    telling += [look for look in looks if look.prescriptions]  # notes, but of use
+    diagnosis = telling[0] if telling else seen
+    wanted, advice = candidates(looks, trace, is_recipe=is_recipe)
     rivals = rivals_of(wanted)
-    bench.judged_by = _other_loss([seen, checked])
+    bench.judged_by = _other_loss(looks)
     notes = [f"only its author can: {one.remedy}: {one.because}" for one in advice]
+    if seconds is not None:  # looking took its time
+        begun, seconds = time.monotonic(), seconds + begun - time.monotonic()
     budget = Budget(bench, begun, seconds, most_steps, each, bench.workers)
     search = Search(
         bench, budget, _search_share(bench, seeds, most_steps), success, notify
@@ -339,6 +348,22 @@ def _treated(
                 verdict=_praise(arm, confirmation, diagnosis),
             ), rival
     return record(confirmation=confirmation, verdict=_nothing(ranked, rounds)), None
+
+
+def _of_other_starts(
+    bench: Bench, first: Sequence[Diagnosis], name: str
+) -> list[Diagnosis]:
+    """What is wrong with another start, where the first shows nothing."""
+    if any(look.root is not None for look in first):
+        return []
+    looks: list[Diagnosis] = []
+    for seed in range(1, STARTS):
+        with hard_ground():
+            found = check_training(bench.starts.make(seed), budget=BRIEF, name=name)
+        looks.append(found)
+        if found.root is not None:
+            break
+    return looks
 
 
 def _other_loss(diagnoses: Sequence[Diagnosis]) -> SwapLoss | None:

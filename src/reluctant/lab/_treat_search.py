@@ -1,5 +1,6 @@
 """Which of many treatments is the best: successive halving over seeds, in a budget."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from reluctant.records import UNTREATED, Trial, UsageError
 ROUNDS = (1, 2, 4, 8, 16)  # seeds by which rivals are sorted out
 BEGIN = (4, 2, 1)  # seeds of the first round: as many as leave room for all
 KEPT = 1 / 3  # of the rivals, after each round
+MOST = 0.75  # of the rivals must fit, or the first round takes fewer seeds
 FIRST = 0.6  # of the search, that the first round may take
 SINGLE = 0.8  # of the search, that remedies alone may take: the rest is for pairs
 ENOUGH = 0.9  # successes, and of all there is to gain: no second remedy beside it
@@ -24,7 +26,8 @@ LIKELY = 6  # of what was prescribed first, and of what did best: paired if need
 MOST_PAIRS = 15
 MOSTLY = 0.5  # of the pairs won, less those lost: clearly better than untreated
 DEARER = 1.1  # times an untreated training
-CHEAP = 0.02  # of a training in torch: one in the fused engine
+CHEAP = 0.02  # of a training in torch: one in the fused engine, unless it is timed
+TIMED = 3  # trainings in the fused engine by which it is timed
 
 ALL = "all seeds were used"
 USED_UP = "the budget was used up"
@@ -41,6 +44,7 @@ class Budget:
         most_steps: Optimizer steps in all; None for any.
         each: Seconds that a training in torch takes on a core.
         workers: Cores.
+        fused: Seconds that one in the fused engine takes; nan if unknown.
     """
 
     bench: Bench
@@ -49,6 +53,7 @@ class Budget:
     most_steps: float | None
     each: float
     workers: int
+    fused: float = math.nan
 
     def limit(self, share: float) -> None:
         """Let the bench stop at a share of it."""
@@ -71,7 +76,20 @@ class Budget:
         """Of one training of an arm, in trainings in torch."""
         if self.most_steps is not None:
             return 1.0
-        return CHEAP if self.bench.engine(rival) == "fused" else 1.0
+        if self.bench.engine(rival) != "fused":
+            return 1.0
+        cost = self.fused * self.workers / max(self.each, 1e-9)
+        return cost if math.isfinite(cost) else CHEAP
+
+    def measure(self) -> None:
+        """Train untreated, and see how long it takes."""
+        if self.seconds is None:
+            return
+        self.bench.run([UNTREATED_RIVAL], [0])  # the first one also compiles
+        begun = time.monotonic()
+        if self.bench.engine(UNTREATED_RIVAL) == "fused":
+            self.bench.run([UNTREATED_RIVAL], range(1 + TIMED))
+            self.fused = (time.monotonic() - begun) / TIMED
 
 
 class Search:
@@ -121,23 +139,26 @@ class Search:
 
         Those that cannot be made are told apart before, which costs nothing.
         """
+        with contextlib.suppress(OutOfTime):
+            self._budget.measure()
         possible = self._bench.possible(rivals, range(max(BEGIN)))
         refused = [r for r in rivals if r not in possible]
         room = self._budget.left(FIRST * self._share)
         costs = [self._budget.cost(r) for r in possible]
         own = self._budget.cost(UNTREATED_RIVAL)
-        fits = [n for n in BEGIN if n * (own + sum(costs)) <= room]
-        count = fits[0] if fits else BEGIN[-1]
         chosen: list[Rival] = []
-        spent = count * own
-        for rival, cost in zip(possible, costs, strict=True):
-            if not chosen or spent + count * cost <= room:
-                chosen.append(rival)
-                spent += count * cost
+        for count in BEGIN:
+            spent, chosen = count * own, []
+            for rival, cost in zip(possible, costs, strict=True):
+                if not chosen or spent + count * cost <= room:
+                    chosen.append(rival)
+                    spent += count * cost
+            if len(chosen) >= MOST * len(possible):
+                break
         if len(chosen) < len(possible):
             self.notes.append(
-                f"{len(possible) - len(chosen)} treatments that nothing speaks for "
-                "were not tried: the budget leaves no room for them."
+                "not tried, for the budget leaves no room: "
+                + ", ".join(r.name for r in possible if r not in chosen)
             )
         return self._ranked(chosen, self._round([*chosen, *refused], count)), count
 
@@ -162,6 +183,7 @@ class Search:
         """The best of pairs and of those alone, by as many seeds as there is room."""
         known = len(self.rounds[-1].seeds)
         at = min(count, known)
+        pairs = self._bench.possible(pairs, range(at))
         chosen = self._affordable(pairs, at, 1.0)
         if not chosen or self.rounds[-1].ended != ALL:
             return ranked
