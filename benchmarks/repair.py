@@ -20,6 +20,7 @@ watched as it is for that.
     python benchmarks/repair.py [--only step] [--budget 40] [--seeds 5] [--workers 2]
 
 What is done stands in out/repair.json and is not done again; --fresh does it again.
+Recipes come in a fixed order that mixes all kinds, so what --minutes leaves is a sample.
 --record writes results/repair.json.
 """
 
@@ -89,6 +90,7 @@ def main() -> int:
     )
     ask.add_argument("--seeds", type=int, default=5, help="on which all are scored")
     ask.add_argument("--workers", type=int, default=1, help="recipes at a time")
+    ask.add_argument("--minutes", type=float, default=600, help="begin none after it")
     ask.add_argument("--arms", default="treated,random", help="searches to be done")
     ask.add_argument("--out", type=Path, default=OUT)
     ask.add_argument("--fresh", action="store_true", help="do again what is done")
@@ -96,9 +98,10 @@ def main() -> int:
     given = ask.parse_args()
     chosen = [
         recipe
-        for recipe in recipes()
+        for recipe in mixed(recipes())
         if recipe.cause and re.search(given.only, f"{recipe.name} {recipe.cause}")
     ]
+    end = time.monotonic() + 60 * given.minutes
     done = json.loads(given.out.read_text()) if given.out.exists() else {}
     arms = [arm for arm in given.arms.split(",") if arm]
     given.out.parent.mkdir(parents=True, exist_ok=True)
@@ -111,10 +114,12 @@ def main() -> int:
             wanted = [a for a in arms if a == "treated" or is_reached(recipe.name)]
             missing = [a for a in wanted if given.fresh or a not in known]
             if missing or "twin" not in known:
-                work = (recipe, given.budget, given.seeds, missing, known)
+                work = (recipe, given.budget, given.seeds, missing, known, end)
                 jobs[pool.submit(one, *work)] = recipe
         for job in as_completed(jobs):
             recipe = jobs[job]
+            if job.result() is None:
+                continue  # no time was left to begin it
             done[recipe.name] = job.result()
             given.out.write_text(json.dumps(done, indent=1) + "\n")
             print(line(recipe.name, done[recipe.name]), flush=True)
@@ -129,10 +134,26 @@ def main() -> int:
 # --- one recipe
 
 
+def mixed(known: Sequence[Recipe]) -> list[Recipe]:
+    """In a fixed order that mixes all kinds, so that those that are done are a sample.
+
+    Those that a treatment can reach come first.
+    """
+    order = np.random.default_rng(7).permutation(len(known))
+    return sorted((known[i] for i in order), key=lambda r: not is_reached(r.name))
+
+
 def one(
-    recipe: Recipe, budget: int, seeds: int, arms: Sequence[str], known: dict[str, Any]
-) -> dict[str, Any]:
-    """Everything about one recipe, as data."""
+    recipe: Recipe,
+    budget: int,
+    seeds: int,
+    arms: Sequence[str],
+    known: dict[str, Any],
+    end: float,
+) -> dict[str, Any] | None:
+    """Everything about one recipe, as data; None where it is too late to begin."""
+    if time.monotonic() > end:
+        return None
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # what a beginner overlooks, too
     exam = Exam(recipe, seeds)
@@ -262,7 +283,7 @@ def watched_loop(recipe: Recipe) -> Diagnosis | None:
     if not recipe.has_loop:
         return None
     training = recipe.build("faulty", 0)
-    with watch(training.model, training.optimizer, budget=0.5) as run:
+    with watch(training.model, training.optimizer, budget=0.9) as run:
         handed = Run(run.loss, run.add)
         with training.own_randomness():
             recipe.loop("faulty")(training, handed, recipe.steps)

@@ -29,12 +29,18 @@ def reinitialize(
     layers: dict[str, nn.Module] = {
         n: m for n, m in model.named_modules() if isinstance(m, LAYERS)
     }
-    unknown = [site for site in change.sites if site not in layers]
-    if unknown or not layers:
-        what = f"{unknown[0]!r} is" if unknown else "there is"
-        raise DoesNotFit(f"{what} no Linear or Conv layer to draw anew.")
-    chosen = {n: m for n, m in layers.items() if not change.sites or n in change.sites}
     generator = context.generator()
+    unknown = [site for site in change.sites if site not in layers]
+    recurrent = [m for m in model.modules() if isinstance(m, nn.RNNBase)]
+    if not layers and not recurrent:
+        return _bare_matrices(change, patient, generator)
+    if unknown:
+        raise DoesNotFit(f"{unknown[0]!r} is no Linear or Conv layer to draw anew.")
+    chosen = {n: m for n, m in layers.items() if not change.sites or n in change.sites}
+    for cell in () if change.sites else recurrent:
+        _draw_recurrent(cell, generator)
+        for held in cell.parameters():
+            patient.optimizer.state.pop(held, None)
     for module in chosen.values():
         weight, bias = _parts(module)
         _draw(weight, change.scheme, generator)
@@ -48,6 +54,32 @@ def reinitialize(
     return Reinitialize(tuple(chosen), change.scheme)
 
 
+def _draw_recurrent(module: nn.RNNBase, generator: torch.Generator) -> None:
+    """Recurrent weights that keep the length of the state, gate by gate."""
+    for name, parameter in module.named_parameters():
+        if parameter.dim() < 2:
+            parameter.zero_()
+            continue
+        for gate in parameter.split(module.hidden_size):
+            kind = "orthogonal" if "weight_hh" in name else "glorot"
+            drawn = torch.empty(gate.shape, dtype=torch.float32)
+            _draw(drawn, kind, generator, gain=1.0)
+            gate.copy_(drawn)
+
+
+def _bare_matrices(
+    change: Reinitialize, patient: Patient, generator: torch.Generator
+) -> Reinitialize:
+    """Draw weights that no layer holds: matrices of outputs × inputs."""
+    bare = {n: p for n, p in patient.model.named_parameters() if p.dim() == 2}
+    if not bare:
+        raise DoesNotFit("there is no Linear or Conv layer to draw anew.")
+    for parameter in bare.values():
+        _draw(parameter, change.scheme, generator)
+        patient.optimizer.state.pop(parameter, None)
+    return Reinitialize(tuple(bare), change.scheme)
+
+
 def _parts(module: nn.Module) -> tuple[Tensor, Tensor | None]:
     weight, bias = module._parameters.get("weight"), module._parameters.get("bias")
     if weight is None:
@@ -55,12 +87,15 @@ def _parts(module: nn.Module) -> tuple[Tensor, Tensor | None]:
     return weight, bias
 
 
-def _draw(weight: Tensor, scheme: str, generator: torch.Generator) -> None:
+def _draw(
+    weight: Tensor, scheme: str, generator: torch.Generator, gain: float | None = None
+) -> None:
     fan_in = weight[0].numel()
     fan_out = weight.shape[0] * (fan_in // weight.shape[1])
     if scheme in ("orthogonal", "lsuv"):
         drawn = torch.empty(weight.shape, dtype=torch.float32)
-        gain = math.sqrt(2) if scheme == "orthogonal" else 1.0
+        if gain is None:
+            gain = math.sqrt(2) if scheme == "orthogonal" else 1.0
         nn.init.orthogonal_(drawn, gain=gain, generator=generator)
     else:
         variance = {

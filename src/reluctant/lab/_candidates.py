@@ -39,6 +39,7 @@ PROTOCOL = (
     "revive-dead-units",
     "split-merged-units",
     "let-learning-rate-fall",
+    "clip-gradients",
     "use-momentum",
     "widen-layers",
     "widen-then-prune",

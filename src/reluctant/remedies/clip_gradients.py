@@ -28,7 +28,7 @@ class ClipGradients(Remedy):
     """
 
     treats = ("GRD102",)
-    may_treat = ("STP201", "STP501", "NUM101")
+    may_treat = ("STP201", "STP501", "NUM101", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Clip at the usual norm."""
