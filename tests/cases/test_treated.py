@@ -65,7 +65,7 @@ def test_many_short_starts_win_on_a_teacher_of_mixed_signs():
 def test_the_pipeline_finds_it():
     problem = plane_problem(Plane.drawn("gauss", 0))
     record = treat_recipe(
-        problem.recipe, steps=STEPS, seeds=30, success="loss<0.00377", seconds=30
+        problem.recipe, steps=STEPS, seeds=30, success="loss<0.00377", seconds=120
     ).record
     assert record.winner, record.verdict
     assert record.confirmation.arm(record.winner).success.p > 0.9

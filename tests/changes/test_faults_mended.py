@@ -11,6 +11,7 @@ from reluctant.records import (
     AddParameters,
     Change,
     InsertActivation,
+    Reinitialize,
     ScaleDropout,
     ScaleWeightDecay,
     SwapLoss,
@@ -153,3 +154,37 @@ def test_outputs_and_targets_that_do_not_go_together_are_refused() -> None:
     batch = torch.randn(4, 3), torch.randn(4, 3)
     with pytest.raises(DoesNotFit, match="do not go together"):
         apply([SwapLoss("suited")], sick, Context([batch]))
+
+
+def test_recurrent_weights_are_drawn_to_keep_the_length_of_the_state() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm, self.out = nn.LSTM(2, 6, batch_first=True), nn.Linear(6, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.out(self.lstm(x)[0][:, -1])
+
+    sick = plain(Net())
+    before = bits(sick)
+    batch = torch.randn(8, 5, 2), torch.randn(8, 1)
+    done = apply([Reinitialize((), "lsuv")], sick, Context([batch]))
+    for gate in sick.model.lstm.weight_hh_l0.split(6):
+        assert torch.allclose(gate @ gate.T, torch.eye(6), atol=1e-5)
+    done.undo()
+    assert bits(sick) == before
+
+
+def test_weights_that_no_layer_holds_are_drawn_by_their_shape() -> None:
+    class Bare(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.ParameterList([torch.randn(400, 300), torch.randn(2, 400)])
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.linear(F.relu(F.linear(x, self.w[0])), self.w[1])
+
+    sick = plain(Bare())
+    (made,) = apply([Reinitialize((), "he")], sick).changes
+    assert made == Reinitialize(("w.0", "w.1"), "he")
+    assert sick.model.w[0].std().item() == pytest.approx((2 / 300) ** 0.5, rel=0.05)

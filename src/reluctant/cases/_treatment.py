@@ -4,6 +4,8 @@ from typing import Any
 
 from reluctant.records import RESTART, UNTREATED, Arm, Share, TreatmentRecord, Trial
 
+SHOWN = 6  # rivals that a story names
+
 
 def share_of(share: Share) -> dict[str, Any]:
     """A success rate with its interval, as JSON holds it."""
@@ -52,12 +54,25 @@ def last_arms(record: TreatmentRecord) -> dict[str, Arm]:
 
 def sentence(record: TreatmentRecord) -> str:
     """The verdict, and how the others did."""
-    rivals = [
-        f"{arm.name} {arm.success.successes} of {arm.success.n}"
+    arms = [
+        arm
         for arm in last_arms(record).values()
-        if arm.outcomes and arm.name != record.winner
+        if arm.outcomes and arm.name not in (record.winner, UNTREATED)
     ]
-    return f"{record.verdict} On the seeds by which it was chosen: {'; '.join(rivals)}."
+    arms.sort(key=lambda arm: -arm.success.p)
+    told = [
+        f"{arm.name} {arm.success.successes} of {arm.success.n}"
+        for arm in arms[:SHOWN]
+        if arm.success.successes
+    ]
+    rest = len(arms) - len(told)
+    if rest:
+        never = not any(arm.success.successes for arm in arms[len(told) :])
+        told.append(f"{rest} more {'on none' if never else 'more rarely'}")
+    return (
+        f"{record.verdict} Of what else was tried, on the seeds by which it was "
+        f"chosen: {'; '.join(told)}."
+    )
 
 
 def repaired(trial: Trial, winner: str) -> Share:

@@ -1,5 +1,6 @@
 """Diagnose, try what may help on paired copies, confirm the best, apply it, undo it."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -46,11 +47,12 @@ from reluctant.records import (
 FRESH_SEEDS = 10_000  # from here on: seeds that no rival was chosen by
 SEARCH = 0.65  # of the budget, the rest is for confirmation
 ARMS = 3  # that are trained to confirm: untreated, restart, the winner
-LEAST_SEARCH = 0.5  # of the budget, however many seeds are to confirm
+LEAST_SEARCH = 0.25  # of the budget, however many seeds are to confirm
 LOSS_AT_FAULT = ("HED203", "HED401")  # findings by which no one should be judged
 CHECK = 10.0  # seconds for the exams of a copy
 BRIEF = 6.0  # likewise, of each further start
 STARTS = 4  # that are looked at until one shows something
+LOOKING = 0.3  # of the seconds, after which no further start is looked at
 SECONDS = 600.0
 CONFIRMED = 2  # rivals that are confirmed, at most: the second if the first fails
 
@@ -296,10 +298,11 @@ def _treated(
     seen, trace = watched(start, bench.steps, name=name)
     each = (time.monotonic() - watching) * bench.steps / min(bench.steps, WATCHED)
     with hard_ground():
-        checked = check_training(start, budget=CHECK, name=name)
+        spare = math.inf if seconds is None else seconds
+        checked = check_training(start, budget=min(CHECK, spare / 10), name=name)
     looks = [seen, checked]
     if is_recipe and not after:
-        looks += _of_other_starts(bench, looks, name)
+        looks += _of_other_starts(bench, looks, name, begun, spare)
     telling = [look for look in looks if look.root is not None]
     telling += [look for look in looks if look.prescriptions]  # notes, but of use
     diagnosis = telling[0] if telling else seen
@@ -351,15 +354,22 @@ def _treated(
 
 
 def _of_other_starts(
-    bench: Bench, first: Sequence[Diagnosis], name: str
+    bench: Bench,
+    first: Sequence[Diagnosis],
+    name: str,
+    begun: float,
+    seconds: float,
 ) -> list[Diagnosis]:
     """What is wrong with another start, where the first shows nothing."""
     if any(look.root is not None for look in first):
         return []
     looks: list[Diagnosis] = []
+    budget = min(BRIEF, seconds / 20)
     for seed in range(1, STARTS):
+        if time.monotonic() - begun > LOOKING * seconds:
+            break
         with hard_ground():
-            found = check_training(bench.starts.make(seed), budget=BRIEF, name=name)
+            found = check_training(bench.starts.make(seed), budget=budget, name=name)
         looks.append(found)
         if found.root is not None:
             break

@@ -18,12 +18,14 @@ ROUNDS = (1, 2, 4, 8, 16)  # seeds by which rivals are sorted out
 BEGIN = (4, 2, 1)  # seeds of the first round: as many as leave room for all
 KEPT = 1 / 3  # of the rivals, after each round
 MOST = 0.75  # of the rivals must fit, or the first round takes fewer seeds
+FEW = 12  # trainings, in which there is room for one round only
 FIRST = 0.6  # of the search, that the first round may take
 SINGLE = 0.8  # of the search, that remedies alone may take: the rest is for pairs
 ENOUGH = 0.9  # successes, and of all there is to gain: no second remedy beside it
 NEAR = 0.02  # of what there is to gain: losses that differ by less are alike
 LIKELY = 6  # of what was prescribed first, and of what did best: paired if need be
 MOST_PAIRS = 15
+STEP = "lower-learning-rate"
 MOSTLY = 0.5  # of the pairs won, less those lost: clearly better than untreated
 DEARER = 1.1  # times an untreated training
 CHEAP = 0.02  # of a training in torch: one in the fused engine, unless it is timed
@@ -129,8 +131,13 @@ class Search:
         ranked = self._halved(first, [n for n in ROUNDS if n > count])
         if not ranked or self._is_enough(ranked[0]):
             return ranked
-        pairs = _pairs([*rivals[:LIKELY], *first[:LIKELY]], first)
-        return self._paired(pairs, ranked, count)
+        likely = {r.name: r for r in [*rivals[:LIKELY], *first[:LIKELY]]}
+        members = [r for r in first if r.name in likely]
+        ranked = self._combined(_pairs(members, first), ranked, count)
+        if self._is_enough(ranked[0]):
+            return ranked
+        more = [joined(ranked[0], r) for r in members]
+        return self._combined([r for r in more if r is not None], ranked, count)
 
     # --- inside
 
@@ -143,7 +150,8 @@ class Search:
             self._budget.measure()
         possible = self._bench.possible(rivals, range(max(BEGIN)))
         refused = [r for r in rivals if r not in possible]
-        room = self._budget.left(FIRST * self._share)
+        room = self._budget.left(self._share)
+        room *= FIRST if room > FEW else 1
         costs = [self._budget.cost(r) for r in possible]
         own = self._budget.cost(UNTREATED_RIVAL)
         chosen: list[Rival] = []
@@ -177,17 +185,17 @@ class Search:
                 break
         return ranked
 
-    def _paired(
+    def _combined(
         self, pairs: Sequence[Rival], ranked: list[Rival], count: int
     ) -> list[Rival]:
-        """The best of pairs and of those alone, by as many seeds as there is room."""
+        """The best of combinations and of what was best, as far as there is room."""
         known = len(self.rounds[-1].seeds)
         at = min(count, known)
         pairs = self._bench.possible(pairs, range(at))
         chosen = self._affordable(pairs, at, 1.0)
         if not chosen or self.rounds[-1].ended != ALL:
             return ranked
-        self._notify(f"none alone is enough: {len(chosen)} pairs")
+        self._notify(f"none is enough: {len(chosen)} combinations")
         trial = self._round([*chosen, *ranked[:2]], at)
         found = self._ranked([*chosen, *ranked[:2]], trial)
         best = found[: max(2, math.ceil(len(found) * KEPT))]
@@ -309,16 +317,19 @@ class Search:
         return 2 * sum(behind) > len(behind)
 
 
-def _pairs(likely: Sequence[Rival], ranked: Sequence[Rival]) -> list[Rival]:
-    """Pairs of the likeliest: of what was prescribed first, and what did best."""
+def _pairs(members: Sequence[Rival], ranked: Sequence[Rival]) -> list[Rival]:
+    """Pairs of the likeliest: of what was prescribed first, and what did best.
+
+    Those with a shorter step come first: alone it brings nothing back that was lost,
+    and what is brought back without it is lost again.
+    """
     place = {rival.name: i for i, rival in enumerate(ranked)}
-    members = {rival.name: rival for rival in likely if rival.name in place}
     found = [
-        (place[one.name] + place[two.name], pair)
-        for one, two in combinations(members.values(), 2)
+        (STEP not in (one.name, two.name), place[one.name] + place[two.name], pair)
+        for one, two in combinations(members, 2)
         if (pair := joined(one, two)) is not None
     ]
-    return [pair for _, pair in sorted(found, key=lambda item: item[0])[:MOST_PAIRS]]
+    return [pair for *_, pair in sorted(found, key=lambda item: item[:2])[:MOST_PAIRS]]
 
 
 def _is_staged(rival: Rival) -> bool:

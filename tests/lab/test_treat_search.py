@@ -1,0 +1,80 @@
+"""Rounds are planned by what the budget leaves room for; combinations by what fits."""
+
+import math
+import time
+
+from lab.treat_recipes import in_torch, too_fast
+from reluctant.lab._bench import UNTREATED_RIVAL, Bench, Rival
+from reluctant.lab._treat_search import BEGIN, Budget, Search, _pairs
+from reluctant.records import (
+    Change,
+    Prescription,
+    ScaleLearningRate,
+    StandardizeInput,
+    SwapActivation,
+    WarmUp,
+)
+
+
+def rival(name: str, *changes: Change) -> Rival:
+    made = Prescription(
+        remedy=name, cures="", changes=changes, trust="safe", because="a test"
+    )
+    return Rival(name, (made,))
+
+
+RIVALS = [rival(f"rate-{k}", ScaleLearningRate(0.1 / (k + 1))) for k in range(6)]
+
+
+def search(trainings: float) -> Search:
+    bench = Bench(too_fast, steps=20, workers=1)
+    budget = Budget(bench, time.monotonic(), None, 20 * trainings, 1.0, 1)
+    return Search(bench, budget, 1.0, "gap<0.05", lambda line: None)
+
+
+def test_the_first_round_takes_as_many_seeds_as_leave_room_for_all() -> None:
+    for trainings, seeds in ((1000, BEGIN[0]), (24, 2), (13, 1)):
+        looking = search(trainings)
+        looking.sort_out(RIVALS)
+        assert len(looking.rounds[0].seeds) == seeds
+        assert {a.name for a in looking.rounds[0].arms} >= {r.name for r in RIVALS[:5]}
+
+
+def test_what_there_is_no_room_for_is_named() -> None:
+    looking = search(8)
+    ranked = looking.sort_out(RIVALS)
+    assert ranked
+    assert ranked[0].name in {"rate-0", "rate-1", "rate-2"}
+    assert any("no room: " in note and "rate-5" in note for note in looking.notes)
+
+
+def test_a_budget_of_steps_counts_every_training_alike() -> None:
+    bench = Bench(too_fast, steps=20)
+    budget = Budget(bench, time.monotonic(), None, 200.0, 1.0, 1)
+    assert budget.cost(UNTREATED_RIVAL) == 1
+    assert budget.left(0.5) == 5
+
+
+def test_a_budget_of_seconds_counts_the_fused_engine_by_its_clock() -> None:
+    bench = Bench(too_fast, steps=20, workers=2)
+    budget = Budget(bench, time.monotonic(), 60.0, None, 10.0, 2)
+    budget.measure()
+    if bench.engine(UNTREATED_RIVAL) == "fused":
+        assert budget.cost(UNTREATED_RIVAL) < 0.1
+    assert 5 < budget.left(1.0) < 12.01
+    slow = Bench(in_torch, steps=20)
+    assert slow.possible(RIVALS[:1], [0]) == RIVALS[:1]
+    assert Budget(slow, 0.0, 60.0, None, 10.0, 2).cost(RIVALS[0]) == 1
+    assert math.isinf(Budget(slow, 0.0, None, None, 10.0, 2).left(1.0))
+
+
+def test_pairs_with_a_shorter_step_come_first() -> None:
+    ranked = [
+        rival("warm", WarmUp(5)),
+        rival("scale", StandardizeInput()),
+        rival("leak", SwapActivation((), "leaky_relu", 0.2)),
+        rival("lower-learning-rate", ScaleLearningRate(0.1)),
+    ]
+    names = [pair.name for pair in _pairs(ranked, ranked)]
+    assert all("lower-learning-rate" in name for name in names[:3])
+    assert len(names) == len(set(names)) == 6
