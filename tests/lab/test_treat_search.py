@@ -41,7 +41,7 @@ def test_the_first_round_takes_as_many_seeds_as_leave_room_for_all() -> None:
 
 
 def test_what_there_is_no_room_for_is_named() -> None:
-    looking = search(8)
+    looking = search(5)
     ranked = looking.sort_out(RIVALS)
     assert ranked
     assert ranked[0].name in {"rate-0", "rate-1", "rate-2"}
