@@ -170,3 +170,20 @@ def test_weights_too_small_for_three_layers_are_the_cause_and_not_the_bias():
     root = run.diagnosis.root
     assert root is not None
     assert root.name == "scale-too-small"
+
+
+@pytest.mark.parametrize(("activation", "told"), [(nn.Sigmoid, True), (nn.Tanh, False)])
+def test_a_gradient_that_vanishes_delays_adam_too(activation, told):
+    torch.manual_seed(0)
+    x, y = blobs()
+    hidden = [m for _ in range(7) for m in (nn.Linear(24, 24), activation())]
+    net = nn.Sequential(nn.Linear(12, 24), activation(), *hidden, nn.Linear(24, 3))
+    optimizer = torch.optim.Adam(net.parameters(), 3e-4)
+    with reluctant.watch(net, optimizer, budget=1.0) as run:
+        for rows in batches(len(x), steps=200):
+            loss = run.loss(F.cross_entropy(net(x[rows]), y[rows]))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    root = run.diagnosis.root
+    assert (root is not None and root.name == "vanishing-gradient") is told

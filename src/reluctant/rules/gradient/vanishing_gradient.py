@@ -8,9 +8,10 @@ import numpy as np
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS, SIGNAL_GRAD_RMS, UPDATE_RATIO
 from reluctant.rules._base import Blind, Rule
-from reluctant.rules._constant import skill
+from reluctant.rules._constant import Skill, skill
 from reluctant.rules._depth import profile
 from reluctant.rules._loss import sound
+from reluctant.rules._optimizers import is_adaptive
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class VanishingGradient(Rule):
     median over the early sampled steps of log₁₀ of the gradient at each layer's output,
     against that at the head; it must lie `decades` below. The weights of that layer
     must change by less than `still` of their size a step, and the loss must be no
-    better than the best constant's.
+    better than the best constant's. Optimizers that divide by the gradient's size move
+    such layers all the same, along its noise: for those a network that is `late` is a
+    warning.
 
     ## Sick
     ```python
@@ -51,7 +54,8 @@ class VanishingGradient(Rule):
       would be needed to redraw it.
     - `skill`: Share of the constant predictor's loss that must be gone to count as
       learning.
-    - `min_steps`: How many steps must have passed.
+    - `late`: Skill below which a network with such an optimizer has hardly begun.
+    - `min_steps`: How many steps must have passed; for `late` three times as many.
 
     ## References
     - [Hochreiter1991] Untersuchungen zu dynamischen neuronalen Netzen.
@@ -61,6 +65,7 @@ class VanishingGradient(Rule):
     decades: float = 4.0
     still: float = 1e-6
     skill: float = 0.02
+    late: float = 0.1
     min_steps: int = 30
 
     code = "GRD101"
@@ -83,25 +88,27 @@ class VanishingGradient(Rule):
             return
         head = int(known[-1])
         below = way.backward[head] - way.backward
-        vanished = [
-            i
-            for i in known[:-1]
-            if below[i] > self.decades
-            and self._stands_still(trace, way.layers[i].weight)
-        ]
+        far = [i for i in known[:-1] if below[i] > self.decades]
+        still = [i for i in far if self._stands_still(trace, way.layers[i].weight)]
         learnt = skill(trace)
-        if not vanished or not learnt.is_none(self.skill):
+        is_late = is_adaptive(trace) and self._is_late(trace, learnt)
+        is_stuck = bool(still) and learnt.is_none(self.skill)
+        vanished = still if is_stuck else far
+        if not vanished or not (is_stuck or is_late):
             return
         worst = max(vanished, key=lambda i: below[i])
-        far = [i for i in known[:-1] if below[i] > self.decades]
+        what = (
+            f"change by less than {self.still:g} of their weights a step"
+            if is_stuck
+            else "are moved by an optimizer that divides by its size"
+        )
         vanished.sort(key=lambda i: -below[i])
         yield self.finding(
             f"the gradient at {way.layers[worst].site} is "
             f"{10.0 ** way.backward[worst]:.1e}, {below[worst]:.1f} decades below that "
             f"at {way.layers[head].site} (limit {self.decades:g}); {len(vanished)} of "
-            f"{len(way.layers)} layers change by less than {self.still:g} of their "
-            f"weights a step; skill after {trace.last_step + 1} steps "
-            f"{learnt.value:.3f} (limit {self.skill:g})",
+            f"{len(way.layers)} layers {what}; skill after {trace.last_step + 1} steps "
+            f"{learnt.value:.3f} (limit {self.skill if is_stuck else self.late:g})",
             evidence=tuple(
                 Evidence(
                     quantity=SIGNAL_GRAD_RMS.name,
@@ -114,12 +121,18 @@ class VanishingGradient(Rule):
                 for i in vanished
             ),
             since_step=0,
+            severity=Severity.ERROR if is_stuck else Severity.WARNING,
             confidence=(
                 Confidence.HIGH
-                if learnt.is_exact and len(vanished) == len(far)
+                if is_stuck and learnt.is_exact and len(vanished) == len(far)
                 else Confidence.MEDIUM
             ),
         )
+
+    def _is_late(self, trace: Trace, learnt: Skill) -> bool:
+        """Whether the network has hardly begun after many steps."""
+        is_long = trace.last_step + 1 >= 3 * self.min_steps
+        return is_long and learnt.is_exact and learnt.value < self.late
 
     def _stands_still(self, trace: Trace, weight: str) -> bool:
         """Whether a weight was seen to be trained, and hardly moved."""
