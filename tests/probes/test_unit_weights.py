@@ -34,6 +34,17 @@ def test_copies_up_to_a_positive_scale():
     )
 
 
+def test_channels_of_a_convolution():
+    torch.manual_seed(0)
+    weight, bias = torch.randn(6, 3, 5, 5), torch.randn(6)
+    weight[4], bias[4] = 0.5 * weight[1], 0.5 * bias[1]
+    found = read(weight, bias)
+    assert found[COPIED_UNITS.name] == 1
+    assert OUTGOING_NORM.name not in found
+    rows = torch.cat([weight.flatten(1), bias[:, None]], 1)
+    torch.testing.assert_close(found[INCOMING_NORM.name], rows.double().norm(dim=1))
+
+
 def test_rows_of_zeros_are_no_copies():
     assert read(torch.zeros(4, 3), torch.zeros(4))[COPIED_UNITS.name] == 0
 

@@ -19,7 +19,7 @@ _SAME = 1e-9  # 1 − cosine of copies; those of units drawn apart differ by far
 
 @dataclass(frozen=True)
 class UnitWeights(UpdateProbe):
-    """Measures biases, and the rows and columns of weight matrices, before a step.
+    """Measures biases, and the rows and columns of weights, before a step.
 
     Cost: one pass over a matrix, and the products of its rows with each other.
 
@@ -41,21 +41,22 @@ class UnitWeights(UpdateProbe):
         """Yield norms by unit, and how many units are copies."""
         for name, weight in before.items():
             site, _, last = name.rpartition(".")
-            units, inputs = (*weight.shape, 0, 0)[:2]
+            units = weight.shape[0] if weight.ndim else 0
+            inputs = weight.numel() // units if units else 0
             is_bias = last == "bias" and weight.ndim == 1
             if is_bias and weight.is_floating_point() and units <= self.most_biases:
                 yield Measurement(UNIT_BIAS, site, weight)
-            if last != "weight" or weight.ndim != 2 or not weight.is_floating_point():
+            if last != "weight" or weight.ndim < 2 or not weight.is_floating_point():
                 continue
             if units > self.most_units or units * units * inputs > self.most_products:
                 continue
-            rows = widest(weight)
+            rows = widest(weight).flatten(1)  # of a kernel: all that a channel sees
             bias = before.get(f"{site}.bias")
             if bias is not None and bias.shape == (units,):
                 rows = torch.cat([rows, widest(bias)[:, None]], 1)
             lengths = rows.norm(dim=1)
             yield Measurement(INCOMING_NORM, site, lengths)
-            if inputs <= self.most_units:
+            if weight.ndim == 2 and inputs <= self.most_units:
                 yield Measurement(OUTGOING_NORM, site, widest(weight).norm(dim=0))
             yield Measurement(COPIED_UNITS, site, _copies(rows, lengths))
 

@@ -54,7 +54,16 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "DAT101": ("STP101", "INI101", "UNT103", "GRD101", "STP301", *_THROWN),
     "DAT102": ("DAT101", "UNT103", "STP101", "STP301", *_THROWN),
     # What never changes may be large besides; and it teaches nothing.
-    "DAT401": ("DAT101", "DAT102", "UNT103", "STP101", "STP301", "GRD101", *_THROWN),
+    "DAT401": (
+        "DAT201",
+        "DAT101",
+        "DAT102",
+        "UNT103",
+        "STP101",
+        "STP301",
+        "GRD101",
+        *_THROWN,
+    ),
     # Targets far away make the first gradients large, and the outputs late.
     "DAT103": ("STP101", "STP301", *_THROWN),
     # Few samples, or one class at a time, leave units without anything to fire on.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import LOSS
+from reluctant.records.quantities import LOSS, TARGET_SQUARE
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._gauge import pairs
 from reluctant.rules._harm import harms
@@ -74,6 +74,8 @@ class SingleStepCatastrophe(Rule):
             return
         at, before = found
         step = int(steps[at])
+        if _have_moved(trace, step):
+            return  # all batches ask for something else from here on, not this one
         at_gauge, gain, curvature = pairs(trace)
         early = at_gauge < step
         if early.any():
@@ -125,6 +127,19 @@ class SingleStepCatastrophe(Rule):
             if values[at] > self.jump * usual:
                 return at, before
         return None
+
+
+def _have_moved(trace: Trace, step: int, times: float = 1.5) -> bool:
+    """Whether targets are of another size after a step than before, for good.
+
+    So it is where a network learns from a copy of itself that is renewed now and then.
+    """
+    at, squares = trace.units(TARGET_SQUARE, "")
+    before, after = squares[at < step][-3:], squares[at > step][:3]
+    if len(before) < 2 or len(after) < 2:
+        return False
+    low, high = sorted((float(np.median(before)), float(np.median(after))))
+    return bool(high > times * low)
 
 
 def _middle(values: np.ndarray) -> float:

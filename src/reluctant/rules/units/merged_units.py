@@ -37,8 +37,8 @@ class MergedUnits(Rule):
     ```
 
     ## Blind spots
-    Layers of more than 1,024 units, convolutions, and units that depend on each other
-    in threes. Rows of zeros are INI301.
+    Layers of more than 1,024 units, transposed convolutions, and units that depend on
+    each other in threes. Rows of zeros are INI301.
 
     ## Options
     - `share`: Share of a layer's units that are copies, from which on it is a finding.
@@ -82,9 +82,8 @@ class MergedUnits(Rule):
         yield self.finding(
             f"{copies} of {units} units of {site} ({share:.0%}, limit "
             f"{self.share:.0%}) "
-            f"are copies of others from the first step to the last: its effective "
-            f"width "
-            f"is {units - copies}{others}",
+            f"are copies of others, and the gradients have kept them so from the first "
+            f"step to the last: its effective width is {units - copies}{others}",
             evidence=tuple(
                 Evidence(
                     quantity=COPIED_UNITS.name,
