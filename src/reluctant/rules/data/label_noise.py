@@ -63,7 +63,8 @@ class LabelNoise(Rule):
       less.
     - `grown`: How far the outputs may have spread from the second quarter of the run to
       the last; beyond that something may be under way.
-    - `by_heart`: Skill on the training data that shows that they are learnt.
+    - `by_heart`: Skill on the training data that shows that they are learnt: four times
+      what counts as nothing.
     - `surest`: Share of other labels among the surest tenth that makes a note.
     - `min_steps`: How many steps it is given.
     - `min_samples`: How many samples it is given.
@@ -77,7 +78,7 @@ class LabelNoise(Rule):
     skill: float = 0.02
     spread: float = 0.01
     grown: float = 2.0
-    by_heart: float = 0.3
+    by_heart: float = 0.08
     surest: float = 0.15
     min_steps: int = 100
     min_samples: int = 5000
@@ -161,7 +162,7 @@ class LabelNoise(Rule):
         if not 0.5 <= held.values[0] / learnt.constant <= 3:
             return "", 0.0
         best = 1 - held.best / learnt.constant
-        if best > self.skill:
+        if best > self.skill or held.late < (1 + self.skill) * learnt.constant:
             return "", 0.0
         return (
             f"the training data are learnt (skill {learnt.value:.2f}), but the "
