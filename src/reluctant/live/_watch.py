@@ -31,6 +31,7 @@ from reluctant.live._poles import PoleLook, suspects_between
 from reluctant.live._recorder import Recorder
 from reluctant.live._sample_look import SampleLook
 from reluctant.live._scaler_look import ScalerLook
+from reluctant.live._sequence_look import SequenceLook
 from reluctant.live._step_look import ReachLook, StepLook
 from reluctant.live._tap import ForwardTap, Pass
 from reluctant.probes import Probe
@@ -81,6 +82,7 @@ class Watch:
         self._forward = ForwardLook(recorder, probes, parameters, self._death)
         self._head = HeadLook(recorder, probes, parameters)
         self._gauge, self._hygiene = GaugeLook(recorder), HygieneLook(recorder)
+        self._sequence = SequenceLook(recorder)
         self._poles, self._scaler = PoleLook(recorder), ScalerLook(recorder)
         self._stepping = StepLook(recorder, probes, parameters)
         self._reach = ReachLook(recorder, parameters)
@@ -309,6 +311,7 @@ class Watch:
         self._hygiene.attend(loss)
         if not self._is_origin_noted:
             guard("backward pass", self._poles.attend, loss, self._names)
+            guard("sequence", self._sequence.attend, loss, self._names)
 
     def _look_at_gauge(self, loss: Tensor) -> None:
         shape, _ = self._forward.batch or ((), "")
@@ -363,6 +366,7 @@ class Watch:
                 self._reach.follow(self._forward.layers.values())
                 self._describe_layers()
                 self._recorder.guard("backward pass", self._poles.emit)
+                self._recorder.guard("sequence", self._sequence.emit)
                 self._recorder.end_step()
                 self._forward.outputs.clear()
                 self._samples.forget()

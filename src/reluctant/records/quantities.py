@@ -253,6 +253,12 @@ SATURATED = Quantity(
     "unit",
     "share of positions where a bounded activation's slope is under 1 % of its largest",
 )
+SEQUENCE_GRAD_GROWTH = Quantity(
+    "sequence_grad_growth",
+    "decades",
+    "layer",
+    "log₁₀ of the signal's gradient at a weight's first use over that at its last",
+)
 SIGNAL_GRAD_RMS = Quantity(
     "signal_grad_rms",
     "loss",

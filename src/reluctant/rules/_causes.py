@@ -126,7 +126,15 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # What the steps' own noise holds up looks like all that can be learnt.
     "STP601": ("FIT201",),
     # One exploded gradient is one step that is too long, whatever the learning rate.
-    "GRD102": (*_LOST_UNITS, "STP201", "NUM101", "NUM201", "HED101"),
+    "GRD102": (
+        *_LOST_UNITS,
+        "STP201",
+        "NUM101",
+        "NUM201",
+        "HED101",
+        "GRD401",
+        "LOP302",
+    ),
     # Where the first layers never move, the last one learns the bias.
     "GRD101": ("STP301", "HED101"),
     # What was silent before the first step is counted among the dead.

@@ -10,6 +10,7 @@ from reluctant.records import Layer, Quantity, Setup, Trace
 from reluctant.records.quantities import (
     PREACT_RMS,
     PREACT_VARIATION,
+    SEQUENCE_GRAD_GROWTH,
     SIGNAL_GRAD_RMS,
 )
 from reluctant.stats import log_median, robust_slope
@@ -58,6 +59,26 @@ def profile(trace: Trace, first: int, last: int) -> Profile:
         np.array([_median(values(PREACT_VARIATION, x)) for x in layers]),
         np.array([log_median(values(SIGNAL_GRAD_RMS, x)) for x in layers]),
     )
+
+
+def over_sequence(trace: Trace, early: int = 3, *, sign: int = 1) -> tuple[str, float]:
+    """The recurrent weight whose gradient grows most on its way back, and by how much.
+
+    Args:
+        trace: The run.
+        early: Steps that count as the start: later on, growth is what steps made.
+        sign: -1 asks how much it shrinks, where it shrinks most.
+
+    Returns:
+        Its layer and the growth in decades, which may be infinite; nan without any.
+    """
+    site, most = "", math.nan
+    for candidate in trace.sites(SEQUENCE_GRAD_GROWTH):
+        steps, values = trace.series(SEQUENCE_GRAD_GROWTH, candidate)
+        values = values[(steps <= early) & ~np.isnan(values)]
+        if values.size and not sign * np.median(values) <= most:
+            site, most = candidate, sign * float(np.median(values))
+    return site, most
 
 
 def gains(setup: Setup) -> dict[str, float]:

@@ -11,7 +11,7 @@ from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import GRAD_RMS, LOSS
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import skill
-from reluctant.rules._depth import profile
+from reluctant.rules._depth import over_sequence, profile
 from reluctant.rules._loss import course, sound
 from reluctant.rules._notes import fed_nonfinite
 from reluctant.rules._rise import rise
@@ -31,7 +31,9 @@ class ExplodingGradient(Rule):
     samples. Over depth, at the start: the gradient at the output of the first layers
     against that at the head. One of them past its limit, and harm: a loss that rises
     for good or is no number. Growth over depth also counts where the loss stays no
-    better than the best constant's.
+    better than the best constant's. A recurrent weight has a depth of its own, the
+    length of the sequence: there it is the gradient at its first use against that at
+    its last.
 
     ## Sick
     ```python
@@ -51,6 +53,8 @@ class ExplodingGradient(Rule):
     ## Options
     - `decades`: Growth over time. Healthy runs stay within 1.5 of their first steps.
     - `depth_decades`: Growth from the head to the first layers.
+    - `sequence_decades`: The same from a weight's last use to its first: a hundredfold.
+      Recurrent networks that learn stay within 0.5.
     - `early`: How many samples make the scale to compare with.
     - `skill`: Share of the constant predictor's loss that must be gone to count as
       learning.
@@ -61,6 +65,7 @@ class ExplodingGradient(Rule):
 
     decades: float = 2.0
     depth_decades: float = 3.0
+    sequence_decades: float = 2.0
     early: int = 3
     skill: float = 0.02
 
@@ -73,7 +78,9 @@ class ExplodingGradient(Rule):
         """Yield one finding if gradients exploded and harm came of it."""
         run = course(trace)
         steps, sizes = _total(sound(trace))
-        if len(steps) < self.early + 1 and run.broke < 0:
+        place, through = over_sequence(trace)
+        is_sequence = through > self.sequence_decades
+        if len(steps) < self.early + 1 and run.broke < 0 and not is_sequence:
             raise Blind(f"{len(steps)} samples of grad_rms, {self.early + 1} needed")
         if run.broke >= 0 and fed_nonfinite(trace):
             return
@@ -87,31 +94,43 @@ class ExplodingGradient(Rule):
         way = profile(sound(trace), 0, 3)
         known = way.backward[np.isfinite(way.backward)]
         depth = float(known[0] - known[-1]) if known.size > 2 else math.nan
-        over_depth = depth > self.depth_decades
+        if is_sequence:
+            depth = through
+        elif way.layers:
+            place = way.layers[0].site
+        over_depth = is_sequence or depth > self.depth_decades
         if over_depth and not harm:
             learnt = skill(trace)
             if trace.last_step >= 30 and learnt.is_none(self.skill):
                 harm = f"skill after {trace.last_step + 1} steps {learnt.value:.3f}"
         if not harm or not (over_depth or growth > self.decades):
             return
-        peak = int(np.argmax(sizes))
+        peak = int(np.argmax(sizes)) if sizes.size else -1
         over = np.flatnonzero(sizes > early * 10**self.decades)
         since = 0 if over_depth else int(steps[over[0]])
-        told = (
-            f"the gradient at {way.layers[0].site} is {depth:.1f} decades above that "
-            f"at the head (limit {self.depth_decades:g})"
-            if over_depth
-            else f"the gradient RMS over all parameters is {sizes[peak]:.2g} at step "
-            f"{steps[peak]}, {growth:.1f} decades above its first samples (limit "
-            f"{self.decades:g})"
-        )
+        if is_sequence:
+            told = (
+                f"the gradient of {place} grows by {depth:.1f} decades from the end of "
+                f"the sequence to its beginning (limit {self.sequence_decades:g})"
+            )
+        elif over_depth:
+            told = (
+                f"the gradient at {place} is {depth:.1f} decades above that at the "
+                f"head (limit {self.depth_decades:g})"
+            )
+        else:
+            told = (
+                f"the gradient RMS over all parameters is {sizes[peak]:.2g} at step "
+                f"{steps[peak]}, {growth:.1f} decades above its first samples (limit "
+                f"{self.decades:g})"
+            )
         yield self.finding(
             f"{told}; {harm}",
             evidence=(
                 Evidence(
                     quantity=GRAD_RMS.name,
-                    site=way.layers[0].site if over_depth else "",
-                    step=int(steps[peak]),
+                    site=place if over_depth else "",
+                    step=int(steps[peak]) if sizes.size else 0,
                     value=depth if over_depth else growth,
                     limit=self.depth_decades if over_depth else self.decades,
                     note="decades over the depth"

@@ -6,10 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import LOSS, SIGNAL_GRAD_RMS, UPDATE_RATIO
+from reluctant.records.quantities import (
+    LOSS,
+    SEQUENCE_GRAD_GROWTH,
+    SIGNAL_GRAD_RMS,
+    UPDATE_RATIO,
+)
 from reluctant.rules._base import Blind, Rule
+<<<<<<< HEAD
 from reluctant.rules._constant import Skill, skill
 from reluctant.rules._depth import profile
+=======
+from reluctant.rules._constant import skill
+from reluctant.rules._depth import over_sequence, profile
+>>>>>>> 227c870 (GRD101, GRD102: along sequences, at a recurrent weight's first use against its last)
 from reluctant.rules._loss import sound
 from reluctant.rules._optimizers import is_adaptive
 
@@ -33,6 +43,9 @@ class VanishingGradient(Rule):
     such layers all the same, along its noise: for those a network that is `late` is a
     warning.
 
+    A recurrent weight has a depth of its own, the length of the sequence: there it is
+    the gradient at its first use against that at its last.
+
     ## Sick
     ```python
     model = mlp(depth=20, activation=nn.Sigmoid)
@@ -50,6 +63,10 @@ class VanishingGradient(Rule):
     ## Options
     - `decades`: How far below the head's the gradient must lie. A healthy network of
       fifty layers stays within 2; PyTorch's default in twenty layers loses 7.
+    - `sequence_decades`: How far the gradient at a recurrent weight's first use must
+      lie below that at its last. Networks that need the end of a sequence alone learn
+      with more, so it counts only where nothing is learnt.
+    - `moving`: Update over weight from which on the steps are not what is too short.
     - `still`: Update over weight, RMS, below which a layer stands still: 10⁶ such steps
       would be needed to redraw it.
     - `skill`: Share of the constant predictor's loss that must be gone to count as
@@ -63,6 +80,8 @@ class VanishingGradient(Rule):
     """
 
     decades: float = 4.0
+    sequence_decades: float = 6.0
+    moving: float = 1e-4
     still: float = 1e-6
     skill: float = 0.02
     late: float = 0.1
@@ -91,10 +110,17 @@ class VanishingGradient(Rule):
         far = [i for i in known[:-1] if below[i] > self.decades]
         still = [i for i in far if self._stands_still(trace, way.layers[i].weight)]
         learnt = skill(trace)
+<<<<<<< HEAD
         is_late = is_adaptive(trace) and self._is_late(trace, learnt)
         is_stuck = bool(still) and learnt.is_none(self.skill)
         vanished = still if is_stuck else far
         if not vanished or not (is_stuck or is_late):
+=======
+        if not learnt.is_none(self.skill):
+            return
+        if not vanished:
+            yield from self._over_sequence(trace)
+>>>>>>> 227c870 (GRD101, GRD102: along sequences, at a recurrent weight's first use against its last)
             return
         worst = max(vanished, key=lambda i: below[i])
         what = (
@@ -129,10 +155,45 @@ class VanishingGradient(Rule):
             ),
         )
 
+<<<<<<< HEAD
     def _is_late(self, trace: Trace, learnt: Skill) -> bool:
         """Whether the network has hardly begun after many steps."""
         is_long = trace.last_step + 1 >= 3 * self.min_steps
         return is_long and learnt.is_exact and learnt.value < self.late
+=======
+    def _over_sequence(self, trace: Trace) -> Iterator[Finding]:
+        """One finding if what comes early in a sequence is never heard of."""
+        site, below = over_sequence(trace, trace.last_step, sign=-1)
+        if not below > self.sequence_decades or trace.last_step + 1 < 100:
+            return
+        moves = [
+            trace.series(UPDATE_RATIO, s).values for s in trace.sites(UPDATE_RATIO)
+        ]
+        middle = [
+            float(np.median(v[np.isfinite(v)])) for v in moves if np.isfinite(v).any()
+        ]
+        if not middle or max(middle) < self.moving:
+            return  # the steps are what is too short
+        yield self.finding(
+            f"the gradient of {site} shrinks by {below:.1f} decades from the end of "
+            f"the sequence to its beginning (limit {self.sequence_decades:g}): what "
+            f"comes early has no effect; nothing is learnt in {trace.last_step + 1} "
+            f"steps",
+            evidence=(
+                Evidence(
+                    quantity=SEQUENCE_GRAD_GROWTH.name,
+                    site=site,
+                    step=trace.last_step,
+                    value=-below,
+                    limit=-self.sequence_decades,
+                    note="decades, median over the sampled steps",
+                ),
+            ),
+            since_step=0,
+            severity=Severity.WARNING,
+            confidence=Confidence.MEDIUM,
+        )
+>>>>>>> 227c870 (GRD101, GRD102: along sequences, at a recurrent weight's first use against its last)
 
     def _stands_still(self, trace: Trace, weight: str) -> bool:
         """Whether a weight was seen to be trained, and hardly moved."""

@@ -11,6 +11,7 @@ from reluctant.records.quantities import (
     UPDATE_RATIO,
 )
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._depth import over_sequence
 from reluctant.rules._gauge import GaugeAtHarm, gauge_at
 from reluctant.rules._harm import Harm, harms
 from reluctant.rules._optimizers import momentum
@@ -69,6 +70,8 @@ class StepPastLimit(Rule):
       network. Usual is 1e-3; a healthy start of Adam comes to 0.05.
     - `windows`: How many samples up to the harm are averaged: many, or the last few
       where these have a clearly larger mean, for the gauge rises as harm draws near.
+    - `sequence_decades`: Growth of the gradient over a sequence, at the start, beyond
+      which it is not the step that is too long.
     - `skill`: Share of the constant predictor's loss that must be gone to count as
       learning.
     - `min_steps`: How many steps must have passed, unless the loss broke before.
@@ -87,6 +90,7 @@ class StepPastLimit(Rule):
     edge: float = 1.5
     reach: float = 0.1
     windows: tuple[int, ...] = (48, 12, 6, 3)
+    sequence_decades: float = 2.0
     skill: float = 0.02
     min_steps: int = 20
 
@@ -102,6 +106,8 @@ class StepPastLimit(Rule):
             if trace.last_step + 1 < self.min_steps:
                 raise Blind(f"{trace.last_step + 1} steps, {self.min_steps} needed")
             return
+        if over_sequence(trace)[1] > self.sequence_decades:
+            return  # any step would be too long: GRD102
         unmeasured: Blind | None = None
         try:
             at = gauge_at(trace, found, self.windows)
