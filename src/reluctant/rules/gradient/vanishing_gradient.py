@@ -13,13 +13,8 @@ from reluctant.records.quantities import (
     UPDATE_RATIO,
 )
 from reluctant.rules._base import Blind, Rule
-<<<<<<< HEAD
 from reluctant.rules._constant import Skill, skill
-from reluctant.rules._depth import profile
-=======
-from reluctant.rules._constant import skill
 from reluctant.rules._depth import over_sequence, profile
->>>>>>> 227c870 (GRD101, GRD102: along sequences, at a recurrent weight's first use against its last)
 from reluctant.rules._loss import sound
 from reluctant.rules._optimizers import is_adaptive
 
@@ -110,17 +105,12 @@ class VanishingGradient(Rule):
         far = [i for i in known[:-1] if below[i] > self.decades]
         still = [i for i in far if self._stands_still(trace, way.layers[i].weight)]
         learnt = skill(trace)
-<<<<<<< HEAD
         is_late = is_adaptive(trace) and self._is_late(trace, learnt)
         is_stuck = bool(still) and learnt.is_none(self.skill)
         vanished = still if is_stuck else far
-        if not vanished or not (is_stuck or is_late):
-=======
-        if not learnt.is_none(self.skill):
-            return
-        if not vanished:
+        if not vanished and learnt.is_none(self.skill):
             yield from self._over_sequence(trace)
->>>>>>> 227c870 (GRD101, GRD102: along sequences, at a recurrent weight's first use against its last)
+        if not vanished or not (is_stuck or is_late):
             return
         worst = max(vanished, key=lambda i: below[i])
         what = (
@@ -155,12 +145,11 @@ class VanishingGradient(Rule):
             ),
         )
 
-<<<<<<< HEAD
     def _is_late(self, trace: Trace, learnt: Skill) -> bool:
         """Whether the network has hardly begun after many steps."""
         is_long = trace.last_step + 1 >= 3 * self.min_steps
         return is_long and learnt.is_exact and learnt.value < self.late
-=======
+
     def _over_sequence(self, trace: Trace) -> Iterator[Finding]:
         """One finding if what comes early in a sequence is never heard of."""
         site, below = over_sequence(trace, trace.last_step, sign=-1)
@@ -193,7 +182,6 @@ class VanishingGradient(Rule):
             severity=Severity.WARNING,
             confidence=Confidence.MEDIUM,
         )
->>>>>>> 227c870 (GRD101, GRD102: along sequences, at a recurrent weight's first use against its last)
 
     def _stands_still(self, trace: Trace, weight: str) -> bool:
         """Whether a weight was seen to be trained, and hardly moved."""
