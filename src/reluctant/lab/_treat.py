@@ -50,6 +50,7 @@ ARMS = 3  # that are trained to confirm: untreated, restart, the winner
 LEAST_SEARCH = 0.25  # of the budget, however many seeds are to confirm
 LOSS_AT_FAULT = ("HED203", "HED401")  # findings by which no one should be judged
 CHECK = 10.0  # seconds for the exams of a copy
+PATIENT = 60.0  # likewise, where the budget counts steps and not seconds
 BRIEF = 6.0  # likewise, of each further start
 STARTS = 4  # that are looked at until one shows something
 LOOKING = 0.3  # of the seconds, after which no further start is looked at
@@ -299,7 +300,8 @@ def _treated(
     each = (time.monotonic() - watching) * bench.steps / min(bench.steps, WATCHED)
     with hard_ground():
         spare = math.inf if seconds is None else seconds
-        checked = check_training(start, budget=min(CHECK, spare / 10), name=name)
+        most = PATIENT if seconds is None else min(CHECK, spare / 10)
+        checked = check_training(start, budget=most, name=name)
     looks = [seen, checked]
     if is_recipe and not after:
         looks += _of_other_starts(bench, looks, name, begun, spare)
