@@ -44,6 +44,7 @@ from reluctant.records import (
     UsageError,
 )
 
+FEWEST = 6  # pairs to confirm by: fewer cannot tell
 FRESH_SEEDS = 10_000  # from here on: seeds that no rival was chosen by
 SEARCH = 0.65  # of the budget, the rest is for confirmation
 ARMS = 3  # that are trained to confirm: untreated, restart, the winner
@@ -340,7 +341,8 @@ def _treated(
     confirmation = None
     for rival in ranked[:CONFIRMED]:
         notify(f"confirming {rival.name} on fresh seeds")
-        fresh = range(FRESH_SEEDS, FRESH_SEEDS + seeds)
+        room = math.floor(budget.left(1.0) / budget.proof(rival))
+        fresh = range(FRESH_SEEDS, FRESH_SEEDS + min(seeds, max(room, FEWEST)))
         confirmation = run_trial(bench, [rival], fresh, success)
         compared = confirmation.against_untreated(rival.name)
         if compared is not None and compared.verdict == "helped":

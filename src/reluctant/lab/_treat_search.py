@@ -83,6 +83,10 @@ class Budget:
         cost = self.fused * self.workers / max(self.each, 1e-9)
         return cost if math.isfinite(cost) else CHEAP
 
+    def proof(self, rival: Rival) -> float:
+        """Of one pair of an arm, with no treatment and a restart beside it."""
+        return 2 * self.cost(UNTREATED_RIVAL) + self.cost(rival)
+
     def measure(self) -> None:
         """Train untreated, and see how long it takes."""
         if self.seconds is None:
