@@ -97,3 +97,10 @@ def test_the_learning_rate_comes_below_the_limit() -> None:
 @pytest.mark.parametrize("code", ["STP101", "LOP101", "LOP201", "INI101"])
 def test_nothing_is_prescribed_for_the_healthy(code: str) -> None:
     assert not Training().run()[0].prescriptions
+
+
+def test_the_learning_rate_rises_as_far_as_steps_are_too_short() -> None:
+    (found,) = (p for p in prescribed("STP301") if p.remedy == "raise-learning-rate")
+    (change,) = found.changes
+    assert isinstance(change, ScaleLearningRate)
+    assert 10 <= change.factor <= 1000

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from reluctant.records import Finding, Prescription, ScaleLearningRate, Trace
+from reluctant.records.quantities import UPDATE_RATIO
 from reluctant.remedies._base import Remedy
 
 
@@ -21,7 +22,12 @@ class RaiseLearningRate(Remedy):
     The learning rate of every group, by one factor.
 
     ## Options
-    - `factor`: By how much.
+    - `factor`: What learning rates are multiplied by, at least.
+    - `usual`: Of a step over its weight; where the finding measured it, rates rise so
+      far, and no further than `margin` of the gauge's `limit` allows.
+    - `most`: What they are multiplied by, at most.
+    - `limit`: Of the gauge.
+    - `margin`: Of the limit.
 
     ## References
     - [Cohen2021] Gradient descent on neural networks typically occurs at the edge
@@ -29,6 +35,10 @@ class RaiseLearningRate(Remedy):
     """
 
     factor: float = 10.0
+    usual: float = 1e-3
+    most: float = 1000.0
+    limit: float = 2.0
+    margin: float = 0.4
 
     treats = ("STP301",)
     may_treat = ("*",)
@@ -39,11 +49,23 @@ class RaiseLearningRate(Remedy):
         known = [float(r) for r in rates if isinstance(r, float | int) and r > 0]
         if not known:
             return None
+        factor = self._factor(finding)
         return Prescription(
             remedy=self.name(),
             cures=finding.code,
-            changes=(ScaleLearningRate(self.factor),),
+            changes=(ScaleLearningRate(factor),),
             trust="safe",
             because="longer steps may get there, or get out",
-            patch=f"lr = {known[0] * self.factor:.2g}  # was {known[0]:g}",
+            patch=f"lr = {known[0] * factor:.2g}  # was {known[0]:g}",
         )
+
+    def _factor(self, finding: Finding) -> float:
+        """As far as steps are too short, where that was measured."""
+        seen = {e.quantity: e.value for e in finding.evidence if e.value > 0}
+        moves, gauge = seen.get(UPDATE_RATIO.name), seen.get("gauge")
+        if moves is None:
+            return self.factor
+        wanted = min(self.usual / moves, self.most)
+        if gauge is not None:
+            wanted = min(wanted, self.margin * self.limit / gauge)
+        return max(self.factor, float(f"{wanted:.1g}"))
