@@ -7,7 +7,7 @@ from torch import nn
 from reluctant import Training
 
 CAUSE = "skewed-input"
-ALSO = ("unscaled-input", "ill-conditioned")
+ALSO = ("unscaled-input", "ill-conditioned", "constant-feature")
 STEPS = 400
 
 
