@@ -59,6 +59,7 @@ class ForwardLook:
     ) -> None:
         self.layers: dict[str, Layer] = {}
         self.outputs: list[Tensor] = []
+        self.inputs: Tensor | None = None  # of this step, until it ends
         self.batch: tuple[tuple[int, ...], str] | None = None
         self.first: FirstBatch | None = None
         self._recorder, self._parameters, self._death = recorder, parameters, death
@@ -127,6 +128,7 @@ class ForwardLook:
         batch = next(iter(tensors_in(args)), None)
         if batch is None or batch.ndim == 0:
             return
+        self.inputs = batch.detach()
         self._recorder.add(BATCH_SAMPLES, "", float(batch.shape[0]))
         for probe in self._input_probes:
             self._recorder.measure(probe, InputPass(batch.detach()))

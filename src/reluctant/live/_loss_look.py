@@ -13,9 +13,15 @@ from reluctant.live._loss_graph import read_loss
 from reluctant.live._models import models_of
 from reluctant.live._recorder import Recorder
 from reluctant.probes import HeadPass, HeadProbe, Probe
+from reluctant.probes._base import widest
 from reluctant.probes.step_gauge import step_terms
 from reluctant.records import Loss
-from reluctant.records.quantities import GRAD_KEPT, STEP_CURVATURE, STEP_GAIN
+from reluctant.records.quantities import (
+    GRAD_KEPT,
+    JOINT_MOMENTS,
+    STEP_CURVATURE,
+    STEP_GAIN,
+)
 
 _GAUGE_PASSES = 8  # a gauge costs about as much as this many forward passes
 _GAUGES_AT_FIRST = 6  # sampled steps that are all gauged; later ones now and then
@@ -23,6 +29,7 @@ _GAUGE_EVERY = 3
 _SMALL_BATCH = 8  # samples up to which one batch says little of the average step
 _BURST = 5  # steps in a row that are then gauged
 _GAUGE_SHARE = 0.4  # of the time for sampling may go into gauges
+_MOST_FEATURES, _MOST_TARGETS = 24, 4  # a table of more is not multiplied out
 _FIRST_STEPS = 2  # steps in which it is looked at which parameters a loss reaches
 
 
@@ -31,6 +38,7 @@ class HeadLook:
 
     Attributes:
         loss: What the loss is; None until one was seen.
+        inputs: What the model was called with in this step, if it was seen.
         site: The layer that the loss reads; `""` if unknown.
         unreached: Parameters that the loss does not depend on.
         unlisted: What it depends on and `parameters()` does not know.
@@ -42,6 +50,7 @@ class HeadLook:
         self, recorder: Recorder, probes: Sequence[Probe], parameters: dict[str, Tensor]
     ) -> None:
         self.loss: Loss | None = None
+        self.inputs: Tensor | None = None
         self.site = ""
         self.unreached: tuple[str, ...] = ()
         self.unlisted: tuple[str, ...] = ()
@@ -70,6 +79,7 @@ class HeadLook:
         seen = HeadPass(found.kind, found.outputs, found.targets, max(found.axis, 0))
         for probe in self._probes:
             self._recorder.measure(probe, seen)
+        self._recorder.guard("joint moments", self._joint, found.targets)
         given = found.outputs
         self.loss = Loss(
             kind=found.kind,
@@ -95,6 +105,15 @@ class HeadLook:
         head = owner_of(found.producer, names)
         self.site = head.site if head else ""
 
+    def _joint(self, targets: Tensor | None) -> None:
+        """What inputs and targets have in common, where both are few numbers."""
+        if self.inputs is None or targets is None:
+            return
+        with torch.no_grad():
+            moments = joint_moments(self.inputs, targets)
+        if moments is not None:
+            self._recorder.add(JOINT_MOMENTS, "", moments)
+
 
 def _parameters_on(loss: Tensor) -> tuple[str, ...]:
     """Names of the parameters of whatever models a loss depends on."""
@@ -106,6 +125,28 @@ def _parameters_on(loss: Tensor) -> tuple[str, ...]:
         for name, p in model.named_parameters()
         if id(p) in reached
     )
+
+
+def joint_moments(inputs: Tensor, targets: Tensor) -> Tensor | None:
+    """Second moments of (inputs, 1, targets), row by row; None of what is too wide.
+
+    All that a least-squares fit needs, and the condition number of the inputs.
+
+    Args:
+        inputs: Shape `(samples, features)`.
+        targets: Numbers, shape `(samples,)` or `(samples, outputs)`.
+    """
+    if targets.ndim == 1:
+        targets = targets[:, None]
+    is_table = inputs.ndim == targets.ndim == 2 and len(inputs) == len(targets) > 1
+    numbers = inputs.is_floating_point() and targets.is_floating_point()
+    if not (is_table and numbers) or inputs.shape[1] > _MOST_FEATURES:
+        return None
+    if targets.shape[1] > _MOST_TARGETS:
+        return None
+    ones = inputs.new_ones(len(inputs), 1)
+    rows = torch.cat([widest(t) for t in (inputs, ones, targets)], 1)
+    return (rows.T @ rows / len(rows)).reshape(-1)
 
 
 def _width(outputs: Tensor | None, axis: int) -> int:

@@ -302,6 +302,7 @@ class Watch:
             return
         guard = self._recorder.guard
         outputs = self._forward.outputs
+        self._head.inputs = self._forward.inputs
         guard("head", self._head.look, loss, outputs, self._names, self._unlisted)
         if model is not None and not self._samples.is_done:
             guard("samples", self._samples.look, outputs, model, self._tap.forward_s)

@@ -129,6 +129,12 @@ INPUT_VARIATION = Quantity(
     "variance of the first input between samples over its mean square, over all "
     "entries",
 )
+JOINT_MOMENTS = Quantity(
+    "joint_moments",
+    "1",
+    "feature",
+    "second moments of (inputs, 1, targets) over a batch, row by row, few features",
+)
 LAST_REACHED = Quantity(
     "last_reached",
     "step",

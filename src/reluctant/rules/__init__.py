@@ -21,6 +21,7 @@ from reluctant.rules.fit.overfit import Overfit
 from reluctant.rules.fit.underfit_plateau import UnderfitPlateau
 from reluctant.rules.gradient.clipped_always import ClippedAlways
 from reluctant.rules.gradient.exploding_gradient import ExplodingGradient
+from reluctant.rules.gradient.ill_conditioned import IllConditioned
 from reluctant.rules.gradient.no_gradient import NoGradient
 from reluctant.rules.gradient.vanishing_gradient import VanishingGradient
 from reluctant.rules.head.constant_predictor import ConstantPredictor
@@ -102,6 +103,7 @@ RULES: tuple[type[Rule], ...] = (
     ExplodingGradient,  # GRD102
     NoGradient,  # GRD301
     ClippedAlways,  # GRD401
+    IllConditioned,  # GRD501
     ConstantPredictor,  # HED101
     DoubleSoftmax,  # HED201
     ProbabilitiesAsLogits,  # HED202

@@ -8,6 +8,7 @@ nothing and is explained by nothing.
 _LOST_UNITS = ("UNT101", "UNT102", "UNT201")
 # what too long a step brings about, whatever made it too long
 _THROWN = (
+    "GRD501",
     *_LOST_UNITS,
     "UNT401",
     "STP103",
@@ -18,7 +19,7 @@ _THROWN = (
     "HED101",
 )
 # what a network shows that is never told anything it could learn from
-_UNTAUGHT = (*_LOST_UNITS, "UNT401", "GRD101", "STP301", "HED101")
+_UNTAUGHT = (*_LOST_UNITS, "UNT401", "GRD101", "GRD501", "STP301", "HED101")
 
 CAUSES: dict[str, tuple[str, ...]] = {
     # A start that is too small starves the layers: late units see only their biases and
@@ -96,9 +97,12 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # A step that is never taken leaves a network where it began.
     "NUM302": ("STP301", "LOP302", "HED101"),
     # Steps that are too short leave a network where it began.
-    "STP301": ("HED101",),
+    "STP301": (
+        "HED101",
+        "GRD501",
+    ),
     # A schedule makes them so, and weights without a rate stay as they were drawn.
-    "STP302": ("STP301", "HED101"),
+    "STP302": ("STP301", "GRD501", "HED101"),
     "STP303": ("STP301", "HED101"),
     "STP304": ("STP301", "HED101"),
     # One batch can do what too long a step does.
@@ -119,6 +123,8 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "STP101": _THROWN,
     # What diverges ends in inf; on the way it silences units and inflates gradients.
     "STP201": (*_LOST_UNITS, "GRD102", "NUM101", "NUM201", "HED101"),
+    # Along the flat directions nothing is learnt, and any other fault looks like it.
+    "GRD501": ("STP103", "FIT201"),
     # What overflows is inf, and its differences are nan.
     "NUM201": ("NUM101",),
     # A swing is a step too far, for as long as it lasts.
