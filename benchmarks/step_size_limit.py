@@ -13,6 +13,7 @@ or on a random teacher. Those marked fresh played no part while the search was s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import math
 import os
@@ -33,6 +34,7 @@ from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from reluctant.cases._data import load_digits  # noqa: E402
 from reluctant.lab import Training, step_size_limit, success_map  # noqa: E402
+from reluctant.probes._update import Unmeasurable  # noqa: E402
 
 SAMPLES = 20_000  # of MNIST
 MOST_GAUGE = 15_000  # steps of its probes
@@ -264,16 +266,13 @@ def measure(name: str, case: Case, gap: float) -> str:
     spent = sum(run.steps for run in part.runs)
     steps = case.steps // 4
     limit = step_size_limit(case.make, steps=steps, gap=gap)
-    told = step_size_limit(
-        case.make,
-        method="gauge",
-        steps=max(100, min(MOST_GAUGE, steps)),
-        measured=750,
-    )
     low, high = (unit * end for end in limit.interval)
     gauge = "none"
-    if math.isfinite(told.value):
-        gauge = f"{unit * told.value:.3g} ({told.value / true.median - 1:+.0%})"
+    with contextlib.suppress(Unmeasurable):
+        few = max(100, min(MOST_GAUGE, steps))
+        told = step_size_limit(case.make, method="gauge", steps=few, measured=750)
+        if math.isfinite(told.value):
+            gauge = f"{unit * told.value:.3g} ({told.value / true.median - 1:+.0%})"
     return (
         f"| {name}{' (fresh)' if case.fresh else ''} | {unit * true.median:.3g} | "
         f"{unit * true.low:.3g} to {unit * true.high:.3g} | {unit * limit.value:.3g} | "

@@ -1,6 +1,7 @@
 """The limit where it is known."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from reluctant.lab._step_size_gauge import (
 )
 from reluctant.lab._step_size_limit import step_size_limit
 from reluctant.lab._step_size_probes import can_be_fused
+from reluctant.probes._update import Unmeasurable
 from reluctant.records import UsageError
 
 torch.set_num_threads(1)
@@ -159,3 +161,23 @@ def test_rate_must_be_positive():
 
     with pytest.raises(UsageError, match="learning rate is 0"):
         step_size_limit(recipe)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [partial(torch.optim.SGD, lr=0.01, momentum=0.9), torch.optim.Adam],
+    ids=["momentum", "Adam"],
+)
+def test_the_gauge_refuses_noisy_steps_that_carry_the_past(optimizer):
+    """It would have told a fifth to fifty times the limit."""
+
+    def recipe(seed: int) -> Training:
+        model = nn.Sequential(nn.Linear(3, 1))
+        x = torch.randn(64, 3)
+        data = TensorDataset(x, torch.randn(64, 1))
+        batches = DataLoader(data, batch_size=4, shuffle=True)
+        return Training(model, nn.MSELoss(), optimizer(model.parameters()), batches)
+
+    with pytest.raises(Unmeasurable, match="use method='probe'"):
+        step_size_limit(recipe, method="gauge", steps=100, measured=20)
+    assert step_size_limit(recipe, steps=100).method == "probe"

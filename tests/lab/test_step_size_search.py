@@ -116,6 +116,13 @@ def test_says_why_there_is_none():
     never = found(lambda rate, turn, steps: (attempt(rate, 0.0),) * 2)
     assert math.isnan(never.value)
     assert "no training of 100 steps learned" in never.reason
+    forgetful = found(
+        lambda rate, turn, steps: (
+            (attempt(rate, 0.0),) * 2 if steps == STEPS else course(rate, turn, steps)
+        )
+    )
+    assert "no probe of 100 steps gained 5%" in forgetful.reason
+    assert (forgetful.rates, forgetful.gaps) == ((), ())
     always = found(lambda rate, turn, steps: (attempt(rate, 0.9),) * 2)
     assert "no training of 100 steps failed" in always.reason
     assert always.steps > 0

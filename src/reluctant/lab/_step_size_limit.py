@@ -85,7 +85,8 @@ def step_size_limit(
     Raises:
         UsageError: If the recipe gives no Training, its learning rate is not positive,
             or an argument cannot be used.
-        Unmeasurable: If the gauge cannot be measured on it.
+        Unmeasurable: If the gauge cannot be measured on it, or tells nothing of its
+            optimizer.
     """
     if method not in SEEDS:
         raise UsageError(f"method is {method!r}: give 'probe' or 'gauge'.")

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from reluctant.lab._recipe import Recipe, Training, build
 from reluctant.lab._step_size_gauge import EDGE, Terms
 from reluctant.lab.exams.top_eigenvalue import top_eigenvalue
+from reluctant.probes._update import Unmeasurable
 from reluctant.probes.step_gauge import step_terms
 
 CONVERGED = 0.01  # of the largest gain: below, little but flat directions is left
@@ -77,6 +80,10 @@ def settled(terms: Terms, training: Training, fresh: Training, rate: float) -> T
         training: As it ended.
         fresh: As it began.
         rate: Of its first group.
+
+    Raises:
+        Unmeasurable: If there is noise, and the optimizer is not plain descent: its
+            gauge is not 2 at the limit, but 0.5 to 0.7 as far as it was measured.
     """
     late = terms[len(terms) // 2 :]
     if len(terms) < 2 or not np.isfinite(terms).all():
@@ -85,6 +92,11 @@ def settled(terms: Terms, training: Training, fresh: Training, rate: float) -> T
     gains = np.array([terms[rows, 0].mean() for rows in blocks])
     alive = np.flatnonzero(gains >= CONVERGED * gains.max())
     if alive[-1] == len(blocks) - 1:
+        if _carries_past(training.optimizer):
+            raise Unmeasurable(
+                "the gauge of a noisy training tells no limit of an optimizer whose "
+                "step carries the past: use method='probe'"
+            )
         return late
     end = int(blocks[alive[-1]][-1]) + 1
     first, last = (
@@ -103,6 +115,11 @@ def at_rate(training: Training, rate: float) -> Training:
     for group in groups:
         group["lr"] = group["lr"] * (rate / start)
     return training
+
+
+def _carries_past(optimizer: Optimizer) -> bool:
+    is_sgd = isinstance(optimizer, torch.optim.SGD)
+    return not is_sgd or any(group["momentum"] for group in optimizer.param_groups)
 
 
 def _batches(training: Training) -> int:

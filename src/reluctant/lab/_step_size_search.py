@@ -120,7 +120,11 @@ class _Search:
         )
 
     def close_in(self, best: float, near: float) -> None:
-        """Train probes, each with another seed, about where the limit is."""
+        """Train probes, each with another seed, about where the limit is.
+
+        Raises:
+            _NoBoundaryError: If none learns, or there is no limit between them.
+        """
         best = min(best, near / BELOW)
         self._train(best, 0, self._full)
         rate, asked = near, []
@@ -128,6 +132,11 @@ class _Search:
             self._train(rate, turn, self._full)
             asked.append(rate)
             rates, gaps = self.expected()
+            if not len(rates):
+                raise _NoBoundaryError(
+                    f"no probe of {self._full} steps gained {LEAST:.0%} over the best "
+                    "constant predictor"
+                )
             good = rates[gaps <= self._gap]
             if len(good) == len(rates):
                 rate = float(rates.max()) * STEP
@@ -163,7 +172,10 @@ class _Search:
         return value, slope, spread
 
     def expected(self) -> tuple[Floats, Floats]:
-        """Rates of the probes, and the gap expected at the end of a whole training."""
+        """Rates of the probes, and the gap expected at the end of a whole training.
+
+        None where no probe learned.
+        """
         gains = self._gains(self._full)
         best = max((late for _, late in gains.values()), default=0.0)
         if best < LEAST:
