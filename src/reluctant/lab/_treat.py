@@ -52,9 +52,8 @@ LEAST_SEARCH = 0.25  # of the budget, however many seeds are to confirm
 LOSS_AT_FAULT = ("HED203", "HED401")  # findings by which no one should be judged
 CHECK = 10.0  # seconds for the exams of a copy
 PATIENT = 60.0  # likewise, where the budget counts steps and not seconds
-BRIEF = 6.0  # likewise, of each further start
-STARTS = 4  # that are looked at until one shows something
-LOOKING = 0.3  # of the seconds, after which no further start is looked at
+STARTS = 4  # that exams look at until one shows something
+LOOKING = 0.5  # of the seconds, after which no further start is looked at
 SECONDS = 600.0
 CONFIRMED = 2  # rivals that are confirmed, at most: the second if the first fails
 
@@ -368,7 +367,7 @@ def _of_other_starts(
     if any(look.root is not None for look in first):
         return []
     looks: list[Diagnosis] = []
-    budget = min(BRIEF, seconds / 20)
+    budget = min(CHECK, seconds / 10)
     for seed in range(1, STARTS):
         if time.monotonic() - begun > LOOKING * seconds:
             break
