@@ -7,7 +7,7 @@ from torch import nn
 from reluctant import Training
 
 CAUSE = "cannot-overfit-one-batch"
-ALSO = ("underfit-plateau",)
+ALSO = ("underfit-plateau", "excessive-dropout")
 STEPS = 400
 
 
