@@ -99,6 +99,10 @@ class SampleLook:
                 kept_buffers(model.buffers()),
             ):
                 shares = {s: mixing(output, t, both_sides=True) for s, t in found}
+        except RuntimeError:  # such as a checkpointed segment, which runs again
+            self._is_done = True
+            self._recorder.note_blind("samples", "the graph cannot be differentiated")
+            return
         finally:
             self._recorder.now.in_gauge = False
         known = {site: x for site, x in shares.items() if not math.isnan(x)}
