@@ -47,7 +47,7 @@ bench: $(STAMP)    ## what watching costs, how fast the lab is, what curvature t
 	$(BIN)/python benchmarks/lab.py
 	$(BIN)/python benchmarks/curvature.py
 
-corpus: $(STAMP)    ## 196 faulty and healthy trainings: how often are we right? (see corpus/README.md)
+corpus: $(STAMP)    ## 218 faulty and healthy trainings: how often are we right? (see corpus/README.md)
 	$(BIN)/python -m corpus $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JUDGE),--judge) \
 	    $(if $(ONLY),--only "$(ONLY)") $(if $(CHECK),--check) $(if $(RECORD),--record)
 

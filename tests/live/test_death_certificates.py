@@ -239,6 +239,8 @@ def test_the_step_and_the_batch_of_death() -> None:
     model = two_layers()
     optimizer = sgd(model)
     loader = DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True)  # 16 an epoch
+    # waits, is of the same batch size, and is not what is gone through
+    validation = DataLoader(TensorDataset(x[:96], y[:96]), batch_size=32)
     step = 0
     with reluctant.watch(model, optimizer, budget=0.99, census=loader) as run:
         for _ in range(6):
@@ -252,6 +254,7 @@ def test_the_step_and_the_batch_of_death() -> None:
                 step += 1
     c = certified(run, "0")[2]
     assert c.since_step == 22
+    assert len(validation) == 3
     assert c.died == "step 21, batch 6 of epoch 2"
     assert c.is_whole
     assert c.samples == BATCH  # the census: each sample once

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 _KEPT, _FEWEST = 8, 4  # rows by which a batch is known again
 _MOST_ENTRIES, _MOST_SEARCHED = 200_000, 200_000_000
@@ -94,10 +95,14 @@ def _holds(data: Tensor, rows: Tensor) -> bool:
 def batches_an_epoch(batch: int) -> int:
     """How many batches one epoch has, if all loaders of this size agree; else 0.
 
+    Those that are being gone through come first: a loader of validation samples often
+    has the same batch size, and waits.
+
     Args:
         batch: Samples of the batch that was seen.
     """
-    found = {len(x) for x, _ in _loaders() if x.batch_size == batch}
+    running = {len(x) for x in _iterators() if x._index_sampler.batch_size == batch}
+    found = running or {len(x) for x, _ in _loaders() if x.batch_size == batch}
     return found.pop() if len(found) == 1 else 0
 
 
@@ -115,6 +120,20 @@ def largest_loader(batch: int) -> DataLoader[Any] | None:
     return DataLoader(
         loader.dataset, batch_size=max(batch, 1), collate_fn=loader.collate_fn
     )
+
+
+def _iterators() -> Iterator[Any]:
+    """Those of loaders over batches, begun and not yet at their end."""
+    for held in gc.get_objects():
+        try:
+            # no public name leads from a loader to the loop that runs over it
+            if not issubclass(type(held), _BaseDataLoaderIter):
+                continue
+            is_batched = isinstance(held._index_sampler, BatchSampler)
+            if is_batched and 0 < held._num_yielded < len(held):
+                yield held
+        except (TypeError, ReferenceError, NotImplementedError, AttributeError):
+            continue
 
 
 def _loaders() -> Iterator[tuple[DataLoader[Any], int]]:

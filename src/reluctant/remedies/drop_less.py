@@ -30,7 +30,7 @@ class DropLess(Remedy):
 
     factor: float = 0.2
 
-    treats = ("FIT102",)
+    treats = ("LOP503",)
     may_treat = ("FIT101", "HED101", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:

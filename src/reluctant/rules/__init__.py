@@ -15,7 +15,6 @@ from reluctant.rules.ensemble.stuck_basin import StuckBasin
 from reluctant.rules.ensemble.threshold_within_reach import ThresholdWithinReach
 from reluctant.rules.ensemble.width_starved import WidthStarved
 from reluctant.rules.fit.cannot_overfit_one_batch import CannotOverfitOneBatch
-from reluctant.rules.fit.excessive_dropout import ExcessiveDropout
 from reluctant.rules.fit.not_yet_converged import NotYetConverged
 from reluctant.rules.fit.overfit import Overfit
 from reluctant.rules.fit.underfit_plateau import UnderfitPlateau
@@ -41,6 +40,7 @@ from reluctant.rules.initial_state.wrong_scheme_for_activation import (
     WrongSchemeForActivation,
 )
 from reluctant.rules.loop.bias_before_norm import BiasBeforeNorm
+from reluctant.rules.loop.excessive_dropout import ExcessiveDropout
 from reluctant.rules.loop.frozen_parameter import FrozenParameter
 from reluctant.rules.loop.gradients_not_zeroed import GradientsNotZeroed
 from reluctant.rules.loop.leak_across_batch import LeakAcrossBatch
@@ -95,7 +95,6 @@ RULES: tuple[type[Rule], ...] = (
     LabelNoise,  # DAT302
     ConstantFeature,  # DAT401
     CannotOverfitOneBatch,  # FIT101
-    ExcessiveDropout,  # FIT102
     UnderfitPlateau,  # FIT201
     Overfit,  # FIT401
     NotYetConverged,  # FIT501
@@ -128,6 +127,7 @@ RULES: tuple[type[Rule], ...] = (
     LeakAcrossBatch,  # LOP401
     MissingNonlinearity,  # LOP501
     BiasBeforeNorm,  # LOP502
+    ExcessiveDropout,  # LOP503
     NonfiniteLoss,  # NUM101
     NonfiniteData,  # NUM102
     NonfiniteGradient,  # NUM103

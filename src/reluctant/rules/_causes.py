@@ -83,7 +83,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "HED501": ("STP101", *_THROWN),
     # A network that is cut off, cleared or switched over is not taught.
     "GRD301": (*_UNTAUGHT, "LOP302"),
-    "FIT102": ("UNT101", "UNT102", "HED101", "FIT101", "FIT201", "STP301"),
+    "LOP503": ("UNT101", "UNT102", "HED101", "FIT101", "FIT201", "STP301"),
     "LOP202": ("HED101",),
     "LOP301": ("STP101", *_THROWN),
     "LOP302": _UNTAUGHT,

@@ -18,6 +18,8 @@ from reluctant.rules._loss import sound
 from reluctant.rules._optimizers import is_adaptive
 from reluctant.rules.data._inputs import Trouble, features, trouble
 
+_FLATTENS = ("cross-entropy", "nll", "bce", "bce-with-logits")
+
 
 @dataclass(frozen=True)
 class UnscaledInput(Rule):
@@ -36,9 +38,9 @@ class UnscaledInput(Rule):
     are to blame if the same step on inputs of unit scale would not be past its limit:
     the gauge at the start, divided by the mean square of the inputs (by the root of it
     for optimizers that scale their own steps), is below 2. Two signs at the start tell
-    of large inputs besides: a loss far above the best constant's, which is how outputs
-    look that are as large as the inputs, and a first layer that sits at its flat ends.
-    Inputs of any scale that a network learns from are no finding.
+    of large inputs besides: a cross-entropy far above the best constant's, which is how
+    outputs look that are as large as the inputs, and a first layer that sits at its
+    flat ends. Inputs of any scale that a network learns from are no finding.
 
     ## Sick
     ```python
@@ -127,7 +129,13 @@ class UnscaledInput(Rule):
         )
 
     def _is_thrown(self, trace: Trace) -> bool:
-        """Whether the loss starts far above that of the best constant."""
+        """Whether the loss starts far above that of the best constant.
+
+        A squared error has a gauge that tells as much. One that flattens where outputs
+        are sure of themselves has hardly any curvature there.
+        """
+        if trace.setup.loss is None or trace.setup.loss.kind not in _FLATTENS:
+            return False
         constant = targets(trace).loss
         start = trace.series(LOSS).values[:1]
         return bool(start.size and start[0] > self.thrown * constant > 0)

@@ -1,4 +1,4 @@
-"""FIT102 excessive-dropout."""
+"""LOP503 excessive-dropout."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class ExcessiveDropout(Rule):
     skill: float = 0.5
     min_steps: int = 100
 
-    code = "FIT102"
+    code = "LOP503"
     severity = Severity.WARNING
     since = "0.1.0"
     needs = (LOSS,)
