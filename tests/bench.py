@@ -107,7 +107,7 @@ class Training:
 
     def run(self, steps: int = 120) -> tuple[Diagnosis, Trace]:
         """Train under watch."""
-        with reluctant.watch(self.model, self.optimizer, budget=0.99) as run:
+        with reluctant.watch(self.model, self.optimizer, budget=1.0) as run:
             WATCHES[:] = [run]
             batches = self.batches()
             for step in range(steps):

@@ -26,7 +26,8 @@ def diagnosed(rule: type[Rule], section: str) -> Diagnosis:
 @each_rule
 def test_sick_is_found(rule: type[Rule]) -> None:
     diagnosis = diagnosed(rule, "Sick")
-    assert rule.code in {f.code for f in diagnosis.findings}
+    reasons = {c.code: c.reason for c in diagnosis.checks}
+    assert rule.code in {f.code for f in diagnosis.findings}, reasons.get(rule.code)
     is_note = rule.severity is Severity.NOTE  # a note is no headline
     assert is_note or diagnosis.root is not None
 
