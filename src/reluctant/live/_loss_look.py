@@ -18,6 +18,7 @@ from reluctant.probes.step_gauge import step_terms
 from reluctant.records import Loss
 from reluctant.records.quantities import (
     GRAD_KEPT,
+    INPUT_DISTANCES,
     JOINT_MOMENTS,
     STEP_CURVATURE,
     STEP_GAIN,
@@ -29,6 +30,9 @@ _GAUGE_EVERY = 3
 _SMALL_BATCH = 8  # samples up to which one batch says little of the average step
 _BURST = 5  # steps in a row that are then gauged
 _GAUGE_SHARE = 0.4  # of the time for sampling may go into gauges
+_AMOUNTS = ("mse", "l1", "huber")
+_PAIRED, _FEWEST_PAIRED = 64, 16  # samples of a batch that are compared in pairs
+_MOST_PAIRED, _MOST_CLASSES = 4096, 50  # features of a sample; range of the targets
 _MOST_FEATURES, _MOST_TARGETS = 24, 4  # a table of more is not multiplied out
 _FIRST_STEPS = 2  # steps in which it is looked at which parameters a loss reaches
 
@@ -80,6 +84,8 @@ class HeadLook:
         for probe in self._probes:
             self._recorder.measure(probe, seen)
         self._recorder.guard("joint moments", self._joint, found.targets)
+        if found.kind in _AMOUNTS:
+            self._recorder.guard("distances", self._distances, found.targets)
         given = found.outputs
         self.loss = Loss(
             kind=found.kind,
@@ -114,6 +120,15 @@ class HeadLook:
         if moments is not None:
             self._recorder.add(JOINT_MOMENTS, "", moments)
 
+    def _distances(self, targets: Tensor | None) -> None:
+        """Whether inputs are the farther apart the farther their targets are."""
+        if self.inputs is None or targets is None:
+            return
+        with torch.no_grad():
+            apart = class_distances(self.inputs, targets)
+        if apart is not None:
+            self._recorder.add(INPUT_DISTANCES, "", apart)
+
 
 def _parameters_on(loss: Tensor) -> tuple[str, ...]:
     """Names of the parameters of whatever models a loss depends on."""
@@ -125,6 +140,39 @@ def _parameters_on(loss: Tensor) -> tuple[str, ...]:
         for name, p in model.named_parameters()
         if id(p) in reached
     )
+
+
+def class_distances(inputs: Tensor, targets: Tensor) -> Tensor | None:
+    """Mean squared distance of inputs by how far their targets are apart.
+
+    Args:
+        inputs: Shape `(samples, …)`.
+        targets: One number a sample.
+
+    Returns:
+        Of pairs with the same target, with targets one apart, and at least half of the
+        batch's range apart; None if the targets are not a few whole numbers.
+    """
+    y = targets.reshape(-1)
+    x = inputs.reshape(len(inputs), -1)
+    is_one_each = len(y) == len(x) >= _FEWEST_PAIRED and x.is_floating_point()
+    if not is_one_each or x.shape[1] > _MOST_PAIRED:
+        return None
+    x, y = widest(x[:_PAIRED]), widest(y[:_PAIRED])
+    if not bool((y == y.round()).all()) or not bool(x.isfinite().all()):
+        return None
+    span = y.max() - y.min()
+    if not 3 <= float(span) <= _MOST_CLASSES:
+        return None
+    x = x - x.mean(0)
+    length = x.square().sum(1)
+    square = (length[:, None] + length - 2 * x @ x.T) / x.shape[1]
+    gap = (y[:, None] - y).abs()
+    is_pair = ~torch.eye(len(y), dtype=torch.bool, device=y.device)
+    kinds = (gap == 0) & is_pair, gap == 1, gap >= span / 2
+    if not all(bool(k.any()) for k in kinds):
+        return None
+    return torch.stack([square[k].mean() for k in kinds])
 
 
 def joint_moments(inputs: Tensor, targets: Tensor) -> Tensor | None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from reluctant.probes._base import HeadPass, HeadProbe, Measurement, widest
 from reluctant.records.quantities import (
+    CLASS_RIGHT,
     OUTPUT_MAX,
     OUTPUT_MEAN,
     OUTPUT_MIN,
@@ -18,11 +19,14 @@ from reluctant.records.quantities import (
     TARGET_COUNT,
     TARGET_MAX,
     TARGET_MEAN,
+    TARGET_MEDIAN,
+    TARGET_MEDIAN_SHARE,
     TARGET_MIN,
     TARGET_SQUARE,
     TARGET_WHOLE,
 )
 
+_MOST_SORTED = 1_000_000  # targets of which a median is taken
 _CLASSES = ("cross-entropy", "nll")
 
 
@@ -42,6 +46,7 @@ class HeadOutputs(HeadProbe):
     most_outputs: int = 4096
 
     yields = (
+        CLASS_RIGHT,
         OUTPUT_MIN,
         OUTPUT_MAX,
         OUTPUT_MEAN,
@@ -52,6 +57,8 @@ class HeadOutputs(HeadProbe):
         TARGET_MIN,
         TARGET_MAX,
         TARGET_MEAN,
+        TARGET_MEDIAN,
+        TARGET_MEDIAN_SHARE,
         TARGET_SQUARE,
         TARGET_COUNT,
         TARGET_WHOLE,
@@ -82,17 +89,22 @@ class HeadOutputs(HeadProbe):
             is_each = rows is not None and len(ids) == len(rows) and width > 1
             if rows is not None and is_each and head.kind in _CLASSES:
                 yield Measurement(SUREST_WRONG, "", _surest_wrong(rows, ids))
-            ids = ids[(ids >= 0) & (ids < width)]  # ignore_index is no class
             if 1 < width <= self.most_outputs:
                 # one comparison a class: bincount is not deterministic on a GPU
-                classes = torch.arange(width, device=ids.device)
-                counts = (ids[:, None] == classes).sum(0).double()
-                yield Measurement(TARGET_COUNT, "", counts)
+                is_class = ids[:, None] == torch.arange(width, device=ids.device)
+                yield Measurement(TARGET_COUNT, "", is_class.sum(0).double())
+                if rows is not None and is_each:
+                    right = is_class & (rows.argmax(1) == ids)[:, None]
+                    yield Measurement(CLASS_RIGHT, "", right.sum(0).double())
             return
         rows = _by_output(targets, min(head.output_axis, targets.ndim - 1))
         yield Measurement(TARGET_MIN, "", rows.amin())
         yield Measurement(TARGET_MAX, "", rows.amax())
         yield Measurement(TARGET_WHOLE, "", widest(rows == rows.round()).mean())
+        if head.kind == "l1" and rows.numel() <= _MOST_SORTED:
+            median = rows.median()
+            yield Measurement(TARGET_MEDIAN, "", median)
+            yield Measurement(TARGET_MEDIAN_SHARE, "", widest(rows == median).mean())
         if rows.shape[1] <= self.most_outputs:
             yield Measurement(TARGET_MEAN, "", rows.mean(0))
             yield Measurement(TARGET_SQUARE, "", rows.square().mean(0))

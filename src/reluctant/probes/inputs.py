@@ -21,10 +21,13 @@ from reluctant.records.quantities import (
     INPUT_MIN,
     INPUT_NONFINITE,
     INPUT_SQUARE,
+    INPUT_TAIL,
     INPUT_VARIATION,
 )
 
 _MARKED = 100_000  # entries that the mark is taken of
+_FEWEST = 16  # samples below which the farthest one says nothing
+_DIFFER = 0.75  # share of samples off the median in a feature that is no flag or count
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Inputs(InputProbe):
         INPUT_MIN,
         INPUT_NONFINITE,
         INPUT_SQUARE,
+        INPUT_TAIL,
         INPUT_VARIATION,
     )
 
@@ -74,12 +78,29 @@ class Inputs(InputProbe):
         if x.ndim == 2 and x.shape[1] > 1:
             across = x.var(1, unbiased=False).mean()
             yield Measurement(INPUT_ACROSS, "", _share(across, square))
+        if x.ndim == 2 and x.shape[0] >= _FEWEST and x.shape[1] <= self.most_features:
+            yield from _tail(x)
         axis = 1 if x.ndim > 3 else x.ndim - 1
         if x.ndim < 2 or x.shape[axis] > self.most_features:
             x, axis = x.reshape(-1, 1), 1
         others = over_all_but(axis, x.ndim)
         yield Measurement(INPUT_MEAN, "", x.mean(others))
         yield Measurement(INPUT_SQUARE, "", x.square().mean(others))
+
+
+def _tail(x: Tensor) -> Iterator[Measurement]:
+    """How much of what a feature varies is one sample's; none of flags and sparse ones.
+
+    Args:
+        x: Shape `(samples, features)`.
+    """
+    apart = (x - x.median(0).values).square()
+    mostly = (apart > 0).to(x.dtype).mean(0) >= _DIFFER
+    spread = apart.sum(0)
+    keep = mostly & (spread > 0)
+    if keep.any():
+        share = apart.amax(0)[keep] / spread[keep]
+        yield Measurement(INPUT_TAIL, "", share.median())
 
 
 def _share(variance: Tensor, square: Tensor) -> Tensor:

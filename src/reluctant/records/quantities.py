@@ -33,6 +33,12 @@ CENSUS_SAMPLES = Quantity(
 CENSUS_WHOLE = Quantity(
     "census_whole", "1", "run", "1 if the census went over all of the data, else 0"
 )
+CLASS_RIGHT = Quantity(
+    "class_right",
+    "1",
+    "output",
+    "samples of each class in the batch whose largest output is that class",
+)
 COPIED_UNITS = Quantity(
     "copied_units",
     "1",
@@ -106,6 +112,13 @@ INPUT_ACROSS = Quantity(
     "run",
     "variance between the features of one sample over their mean square, over a batch",
 )
+INPUT_DISTANCES = Quantity(
+    "input_distances",
+    "1",
+    "feature",
+    "mean squared distance between inputs of one batch whose targets, whole numbers, "
+    "are the same, are one apart, and are at least half of their range apart",
+)
 INPUT_MAX = Quantity(
     "input_max", "1", "run", "largest entry of the model's first input"
 )
@@ -121,6 +134,13 @@ INPUT_NONFINITE = Quantity(
 )
 INPUT_SQUARE = Quantity(
     "input_square", "1", "feature", "mean square of each input feature over a batch"
+)
+INPUT_TAIL = Quantity(
+    "input_tail",
+    "1",
+    "run",
+    "share of a feature's squared distances from its median that the batch's farthest "
+    "sample makes up: the median over features that mostly differ",
 )
 INPUT_VARIATION = Quantity(
     "input_variation",
@@ -316,6 +336,12 @@ TARGET_COUNT = Quantity(
 )
 TARGET_MAX = Quantity("target_max", "1", "run", "largest target")
 TARGET_MEAN = Quantity("target_mean", "1", "output", "mean over samples of each target")
+TARGET_MEDIAN = Quantity(
+    "target_median", "1", "run", "median of a batch's targets, of all outputs together"
+)
+TARGET_MEDIAN_SHARE = Quantity(
+    "target_median_share", "1", "run", "share of the targets that equal their median"
+)
 TARGET_MIN = Quantity("target_min", "1", "run", "smallest target")
 TARGET_SQUARE = Quantity(
     "target_square", "1", "output", "mean over samples of each target's square"

@@ -3,10 +3,16 @@
 from dataclasses import dataclass
 
 from reluctant.records import EditSource, Finding, Prescription, Trace
+from reluctant.records.quantities import INPUT_TAIL
 from reluctant.remedies._base import Remedy
 
 # what stands there, what should, and where, by the code of the finding
 _EDITS: dict[str, EditSource] = {
+    "DAT102": EditSource(
+        "x = (x - x.mean(0)) / x.std(0)",
+        "x = x.sign() * x.abs().log1p()\nx = (x - x.mean(0)) / x.std(0)",
+        "where inputs are prepared: a logarithm, a root or ranks, then one scale",
+    ),
     "DAT201": EditSource(
         "x, y = next(iter(loader))", "for x, y in loader:", "the training loop"
     ),
@@ -151,6 +157,9 @@ class EditTheSource(Remedy):
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Say what usually stands there, and what should."""
+        measured = finding.evidence[0].quantity if finding.evidence else ""
+        if finding.code == "DAT102" and measured != INPUT_TAIL.name:
+            return None  # a scale by feature is enough
         edit = _EDITS[finding.code]
         return Prescription(
             remedy=self.name(),

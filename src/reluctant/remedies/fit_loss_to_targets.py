@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from reluctant.records import Finding, Prescription, SwapLoss, Trace, UnboundOutputs
+from reluctant.records import (
+    EditSource,
+    Finding,
+    Prescription,
+    SwapLoss,
+    Trace,
+    UnboundOutputs,
+)
+from reluctant.records.quantities import INPUT_DISTANCES, TARGET_MEDIAN_SHARE
 from reluctant.remedies._base import Remedy
 
 
@@ -33,6 +41,16 @@ class FitLossToTargets(Remedy):
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Swap the loss; where only its reduction is wrong, only that."""
+        measured = finding.evidence[0].quantity if finding.evidence else ""
+        if edit := _EDITS.get(measured):
+            return Prescription(
+                remedy=self.name(),
+                cures=finding.code,
+                changes=(edit,),
+                trust="advice",
+                because=f"in {edit.where}",
+                patch=edit.after,
+            )
         loss = trace.setup.loss
         kind = loss.kind if loss else ""
         swap = SwapLoss("suited")
@@ -50,6 +68,18 @@ class FitLossToTargets(Remedy):
         )
 
 
+_EDITS = {
+    INPUT_DISTANCES.name: EditSource(
+        "nn.Linear(width, 1); mse_loss(outputs, y)",
+        "nn.Linear(width, classes); cross_entropy(outputs, y.long())",
+        "the last layer and the loss: a number for each class, the largest one says it",
+    ),
+    TARGET_MEDIAN_SHARE.name: EditSource(
+        "l1_loss(outputs, y)",
+        "mse_loss(outputs, y)",
+        "the loss; or ask first whether it is the frequent value, then how much",
+    ),
+}
 _SUMMED = ("mse", "l1", "huber", "cross-entropy", "nll", "bce-with-logits")
 _WORDS = {
     "HED203": (

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from reluctant.records import Finding, Prescription, StandardizeInput, Trace
+from reluctant.records.quantities import INPUT_TAIL
 from reluctant.remedies._base import Remedy
 
 
@@ -32,7 +33,9 @@ class StandardizeInputs(Remedy):
     may_treat = ("DAT401", "STP101", "STP201", "UNT101", "UNT102", "UNT103", "*")
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
-        """Measure on the data, scale before the first layer."""
+        """Measure on the data, scale before the first layer; no cure for a tail."""
+        if finding.evidence and finding.evidence[0].quantity == INPUT_TAIL.name:
+            return None
         return Prescription(
             remedy=self.name(),
             cures=finding.code,

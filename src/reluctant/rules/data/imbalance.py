@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import LOSS, TARGET_COUNT, TARGET_MEAN
+from reluctant.records.quantities import CLASS_RIGHT, LOSS, TARGET_COUNT, TARGET_MEAN
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import skill
-from reluctant.rules._loss import sound
+from reluctant.rules._loss import late_step, sound
+from reluctant.stats import wilson_interval
 
 
 @dataclass(frozen=True)
 class Imbalance(Rule):
-    """Nearly all samples are of one class, and the network says no more than that.
+    """Nearly all samples are of one class, and the network hardly knows another.
 
     ## Why it stops training
     To say *the frequent class* is right nearly always and its loss is small, so the
@@ -24,7 +25,9 @@ class Imbalance(Rule):
     ## How it is measured
     The share of the most frequent class in the targets seen, and skill against the best
     constant predictor, late in the run: imbalance that a network copes with is no
-    finding.
+    finding. Of three classes and more also how many samples of the rare ones are
+    recognized in the second half of the run, all together: a network may learn two
+    classes of ten and have skill.
 
     ## Sick
     ```python
@@ -37,10 +40,13 @@ class Imbalance(Rule):
     ```
 
     ## Blind spots
-    Classes of a loss of unknown kind. Among many classes a single rare one.
+    Classes of a loss of unknown kind. Among many classes a single rare one. Rare
+    samples that cannot be told from frequent ones look like rare ones not yet learnt.
 
     ## Options
     - `share`: Share of the most frequent class from which on classes count as unequal.
+    - `rare`: A class is rare below this part of an even share.
+    - `known`: Share of the rare samples that are recognized by a network that copes.
     - `skill`: What counts as having learnt something.
     - `min_steps`: How many steps it is given for that.
 
@@ -48,7 +54,9 @@ class Imbalance(Rule):
     - [Lin2017] Focal loss for dense object detection.
     """
 
-    share: float = 0.85
+    share: float = 0.8
+    rare: float = 1 / 3
+    known: float = 0.6
     skill: float = 0.05
     min_steps: int = 100
 
@@ -69,13 +77,17 @@ class Imbalance(Rule):
         learnt = skill(sound(trace))
         if not learnt.is_exact or not learnt.value >= -0.2:
             return  # a weighted loss, or something worse than this
+        says = (
+            f"the network is no better than saying so: skill {learnt.value:.3f} (limit "
+            f"{self.skill:g})"
+        )
         if not learnt.is_none(self.skill):
+            says = self._unknown(sound(trace))
+        if not says:
             return
         yield self.finding(
             f"{share:.1%} of the targets are of one class (limit {self.share:.0%}), "
-            f"and "
-            f"the network is no better than saying so: skill {learnt.value:.3f} (limit "
-            f"{self.skill:g})",
+            f"and {says}",
             evidence=(
                 Evidence(
                     quantity=TARGET_COUNT.name,
@@ -88,6 +100,25 @@ class Imbalance(Rule):
             ),
             since_step=0,
             confidence=Confidence.MEDIUM,
+        )
+
+    def _unknown(self, trace: Trace) -> str:
+        """How few samples of the rare classes are recognized; `""` of enough."""
+        half = late_step(trace, 0.5)
+        counts, right = (
+            found.values[found.steps >= half]
+            for found in (trace.units(TARGET_COUNT, ""), trace.units(CLASS_RIGHT, ""))
+        )
+        if counts.ndim != 2 or counts.shape != right.shape or counts.shape[1] < 3:
+            return ""
+        counts, right = counts.sum(0), right.sum(0)
+        is_rare = (counts > 0) & (counts < self.rare * counts.mean())
+        samples, known = int(counts[is_rare].sum()), int(right[is_rare].sum())
+        if is_rare.sum() < 2 or wilson_interval(known, samples)[1] > self.known:
+            return ""
+        return (
+            f"of {samples} samples of the {is_rare.sum()} rare classes in the second "
+            f"half of the run {known} were recognized (limit {self.known:.0%})"
         )
 
 

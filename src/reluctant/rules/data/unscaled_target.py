@@ -36,7 +36,7 @@ class UnscaledTarget(Rule):
     ## Healthy
     ```python
     lr = 0.002
-    loss = lambda outputs, y: F.mse_loss(outputs[:, 0], 1.0 * y)
+    loss = lambda outputs, y: F.mse_loss(outputs[:, 0], 0.9 * y)
     ```
 
     ## Blind spots
@@ -109,4 +109,8 @@ def _rms(trace: Trace, name: str, *, late: bool = False) -> float:
     if late and steps.size:
         values = values[steps >= trace.last_step * 0.75]
     values = values[np.isfinite(values).all(axis=1)] if values.ndim == 2 else values
-    return float(np.sqrt(values.mean())) if values.size else float("nan")
+    if not values.size:
+        return float("nan")
+    # but the largest batch: one unlike all others is STP501's
+    sizes = np.sort(values.mean(axis=1))
+    return float(np.sqrt(sizes[: max(1, len(sizes) - 1)].mean()))

@@ -11,7 +11,7 @@ from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import GRAD_MAX, GRAD_RMS, LOSS
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import skill
-from reluctant.rules._loss import sound
+from reluctant.rules._loss import course, sound
 from reluctant.rules._optimizers import is_adaptive
 
 
@@ -28,7 +28,8 @@ class ClippedAlways(Rule):
     The norm of all gradients together, as the optimizer saw them, at each sampled step:
     the same to a thousandth from the first to the last, which no gradient is by itself.
     Or the largest entry of all, the same number at each step, with most entries near
-    it: they were clipped by value. And the network has learnt little.
+    it: they were clipped by value. And the network has learnt little, or crawls: the
+    loss falls on to the end.
 
     ## Sick
     ```python
@@ -49,6 +50,8 @@ class ClippedAlways(Rule):
     - `packed`: Root mean square of all entries over the largest one. Gradients of a
       network have 0.01 to 0.1; where all are clipped by value it is 1.
     - `skill`: Below this the network has learnt little.
+    - `crawl`: Share of the whole fall of the loss that is of the last fifth of the run.
+      A fall at one pace has 0.2, one that is over 0; a run that ends is below 0.03.
     - `min_samples`: How many steps must have been sampled.
     - `min_steps`: How many steps the network is given to learn.
 
@@ -58,7 +61,8 @@ class ClippedAlways(Rule):
 
     spread: float = 2e-3
     packed: float = 0.3
-    skill: float = 0.5
+    skill: float = 0.1
+    crawl: float = 0.08
     min_samples: int = 6
     min_steps: int = 60
 
@@ -90,12 +94,14 @@ class ClippedAlways(Rule):
         if part.last_step + 1 < self.min_steps:
             raise Blind(f"{part.last_step + 1} steps, {self.min_steps} needed")
         learnt = skill(part)
-        if not np.isfinite(learnt.value) or learnt.value >= self.skill:
+        crawls = _last_fifth(part) >= self.crawl
+        if not (learnt.is_none(self.skill) or crawls):
             return
         yield self.finding(
             f"the {by} of all gradients is {size:.3g} at each of {len(norms)} sampled "
             f"steps (spread {spread:.1e}, limit {self.spread:g}): every one was "
-            f"clipped, and the skill is {learnt.value:.2f}",
+            f"clipped, and the skill is {learnt.value:.2f}"
+            + (" and still on the rise" if crawls else ""),
             evidence=(
                 Evidence(
                     quantity=GRAD_RMS.name if by == "norm" else GRAD_MAX.name,
@@ -109,6 +115,17 @@ class ClippedAlways(Rule):
             since_step=0,
             confidence=Confidence.HIGH,
         )
+
+
+def _last_fifth(trace: Trace) -> float:
+    """Share of the whole fall of the loss that came in the last fifth of the run."""
+    run = course(trace)
+    fifth = len(run.values) // 5
+    if fifth < 10:
+        return 0.0
+    before, last = run.values[-2 * fifth : -fifth], run.values[-fifth:]
+    whole = run.start - float(last.mean())
+    return float(before.mean() - last.mean()) / whole if whole > 0 else 0.0
 
 
 def _spread(sizes: NDArray[np.float64]) -> float:

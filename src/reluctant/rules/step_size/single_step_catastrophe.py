@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import LOSS, TARGET_SQUARE
+from reluctant.records.quantities import INPUT_SQUARE, LOSS, TARGET_SQUARE
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._gauge import pairs
 from reluctant.rules._harm import harms
@@ -24,7 +24,9 @@ class SingleStepCatastrophe(Rule):
     ## How it is measured
     A loss many times the level of the steps before it, all at once, in a training whose
     loss had not risen and whose step gauge was below its limit; and harm that sets in
-    right there: units that fall silent, a loss that stays up or is no number.
+    right there: units that fall silent, a loss that stays up or is no number. In the
+    first steps the loss has no level yet; there the batch itself must stand out, its
+    inputs or targets far larger than those of all others.
 
     ## Sick
     ```python
@@ -37,8 +39,7 @@ class SingleStepCatastrophe(Rule):
     ```
 
     ## Blind spots
-    An outlier in the first steps, before the loss has a level. Steps that were not
-    recorded.
+    An outlier in the very first step. Steps that were not recorded.
 
     ## Options
     - `jump`: How many times its level the loss must be at that step, and ten times the
@@ -69,7 +70,7 @@ class SingleStepCatastrophe(Rule):
         steps, values = trace.series(LOSS)
         if len(values) < self.level:
             raise Blind(f"{len(values)} losses, {self.level} needed")
-        found = self._jump(values)
+        found = self._early(trace, steps, values) or self._jump(values)
         if found is None:
             return
         at, before = found
@@ -114,6 +115,25 @@ class SingleStepCatastrophe(Rule):
             since_step=step,
             confidence=Confidence.HIGH if early.any() else Confidence.MEDIUM,
         )
+
+    def _early(
+        self, trace: Trace, steps: np.ndarray, values: np.ndarray
+    ) -> tuple[int, float] | None:
+        """The loss of an early batch that is unlike all others, and that before it."""
+        for quantity in (TARGET_SQUARE, INPUT_SQUARE):
+            at, squares = trace.units(quantity, "")
+            if squares.ndim != 2 or len(squares) < self.level // 2:
+                continue
+            sizes = np.nan_to_num(squares, nan=0.0).mean(axis=1)
+            usual = float(np.median(sizes))
+            for step in at[(sizes > self.jump**2 * usual) & (usual > 0)][:1]:
+                place = int(np.searchsorted(steps, step))
+                if not 0 < place < min(self.level // 2, len(values)):
+                    continue
+                before = float(np.median(values[:place]))
+                if values[place] > self.jump * abs(before):
+                    return place, before
+        return None
 
     def _jump(self, values: np.ndarray) -> tuple[int, float] | None:
         """The first loss far above the level before it, and that level."""
