@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from corpus import _harm
+from corpus.__main__ import _compare
 from corpus._figures import Figures, Share, difference, figures
 from corpus._recipes import MAX_LINES, Recipe, recipes
 from corpus._watched import Said, final_loss
@@ -103,6 +105,22 @@ def test_a_figure_that_falls_is_told_and_one_that_rises_is_not_a_fall() -> None:
     changed, fell = difference(bad, good)
     assert not fell
     assert any("sick (faulty, seed 0): nothing  ->  dead-unit" in c for c in changed)
+
+
+def test_fewer_seeds_are_compared_with_the_same_of_the_table(tmp_path, capsys) -> None:
+    """Seed 1 found nothing when it was recorded; it is no measure for seed 0."""
+    recipe = next(r for r in ALL if r.cause)
+    runs = [
+        Said(recipe.name, "faulty", 0, recipe.cause, (recipe.cause,)),
+        Said(recipe.name, "faulty", 1, "", ()),
+    ]
+    recorded = tmp_path / "table.json"
+    recorded.write_bytes(msgspec.json.encode(figures(runs, [recipe])))
+    lost = figures([Said(recipe.name, "faulty", 0, "", ())], [recipe])
+    assert _compare(lost, recorded, 1, [recipe]) == 1
+    assert "100%" in capsys.readouterr().out
+    assert _compare(figures(runs[:1], [recipe]), recorded, 1, [recipe]) == 0
+    assert "no change" in capsys.readouterr().out
 
 
 def test_a_repair_must_help_with_every_seed() -> None:
