@@ -149,17 +149,22 @@ class SingleStepCatastrophe(Rule):
         return None
 
 
+_NEAR = 8  # sampled batches on either side
+
+
 def _have_moved(trace: Trace, step: int, times: float = 1.5) -> bool:
     """Whether targets are of another size after a step than before, for good.
 
     So it is where a network learns from a copy of itself that is renewed now and then.
     """
     at, squares = trace.units(TARGET_SQUARE, "")
-    before, after = squares[at < step][-3:], squares[at > step][:3]
+    before, after = squares[at < step][-_NEAR:], squares[at > step][:_NEAR]
     if len(before) < 2 or len(after) < 2:
         return False
+    before, after = before.mean(axis=1), after.mean(axis=1)
     low, high = sorted((float(np.median(before)), float(np.median(after))))
-    return bool(high > times * low)
+    chance = np.sqrt(before.var() / len(before) + after.var() / len(after))
+    return bool(high > times * low and high - low > 3 * chance)
 
 
 def _middle(values: np.ndarray) -> float:
