@@ -107,8 +107,11 @@ def silent(trace: Trace, layer: Layer) -> Silent | None:
     counted = census(trace, layer)
     if counted is not None and counted.fired.shape == life.shape:
         life = np.where(counted.fired > 0, np.maximum(life, 0), life)
-    # a reading covers several steps, of which those up to the last sign of life go
-    gone = np.clip(rows[:, None] - life, 0, (covered / batch)[:, None])
+    # a reading stands for some of the steps since the one before; those after the last
+    # sign of life may be just the ones that were not looked at
+    looked = (covered / batch)[:, None]
+    before = np.concatenate([rows[:1] - 1, rows[:-1]])[:, None]
+    gone = np.clip(looked - np.maximum(0, life - before), 0, looked)
     samples = batch * gone.sum(axis=0)
     alive = at[:, None] <= life
     total = np.where(alive & np.isfinite(rates), rates, 0.0).sum(axis=0)
