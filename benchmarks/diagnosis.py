@@ -135,7 +135,9 @@ def train_all(
         if worker.wait():
             raise SystemExit(f"a worker failed: see {folder}/log-*.txt")
     texts = [output.read_text("utf-8") for output in outputs]
-    return [json.loads(line) for text in texts for line in text.splitlines()]
+    lines = [line for text in texts for line in text.splitlines()]
+    # libraries print there, too
+    return [json.loads(line) for line in lines if line.startswith('{"tool"')]
 
 
 def meaning(alert: str) -> frozenset[str]:

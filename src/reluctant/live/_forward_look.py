@@ -1,6 +1,6 @@
 """What a sampled forward pass shows: layers, activations, and the signal back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -120,7 +120,7 @@ class ForwardLook:
         if not self._recorder.now.deep:
             return
         self.outputs += [t for t in tensors_in(output) if t.grad_fn is not None]
-        modes = [m.training for m in module.modules() if _has_modes(m)]
+        modes = [m.training for m in _alive(module) if _has_modes(m)]
         if modes:
             share = sum(modes) / len(modes)
             self._recorder.add(MODEL_TRAINING, "", share)
@@ -162,6 +162,19 @@ def _subnormal(gradient: Tensor) -> Tensor:
     live = (size > 0).sum()
     normal = (size >= _SMALLEST_NORMAL).sum()
     return 1 - normal / live.clamp(min=1) + 0 * size.amax()  # nan where it is none
+
+
+def _alive(module: nn.Module) -> Iterator[nn.Module]:
+    """It and what is in it, but for parts whose parameters are all frozen.
+
+    A backbone that is only fine-tuned at its head rightly stays in evaluation mode.
+    """
+    own = list(module.parameters())
+    if own and not any(p.requires_grad for p in own):
+        return
+    yield module
+    for child in module.children():
+        yield from _alive(child)
 
 
 def _has_modes(module: nn.Module) -> bool:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from reluctant.live._graph import ON_WEIGHTS, Node, name_of, walk
@@ -18,6 +19,7 @@ ACTIVATION_NODES = {
 }  # fmt: skip
 # what changes the shape of outputs and none of their numbers
 _VIEWS = ON_WEIGHTS - {"Mul", "Div", "WeightNormInterface"} | {"Select", "UnsafeView"}
+_MOST_ABOVE = 20  # nodes between the loss and the term that is read
 _REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
 
 
@@ -34,6 +36,7 @@ class LossReading(NamedTuple):
         producer: The node that produced the outputs, or None.
         shape: Of the outputs before the loss made them fit the targets.
         target_shape: Of the targets before the loss made them fit.
+        is_sum: Whether the loss adds something else to what is read here.
         is_broadcast: Whether it had to, and compared more pairs than there are outputs.
     """
 
@@ -47,6 +50,7 @@ class LossReading(NamedTuple):
     shape: tuple[int, ...] = ()
     target_shape: tuple[int, ...] = ()
     is_broadcast: bool = False
+    is_sum: bool = False
 
 
 def read_loss(loss: Tensor, candidates: list[Tensor]) -> LossReading:
@@ -93,6 +97,7 @@ def read_loss(loss: Tensor, candidates: list[Tensor]) -> LossReading:
             shape,
             target_shape,
             _is_broadcast(shape, target_shape, compared),
+            _is_sum(loss.grad_fn, node),
         )
     for tensor in candidates:  # a loss of the user's own: its outputs all the same
         if tensor.grad_fn is not None:
@@ -104,6 +109,28 @@ def read_loss(loss: Tensor, candidates: list[Tensor]) -> LossReading:
     return LossReading("", "", None, None, 1, "", None)
 
 
+def loss_of(found: LossReading) -> Tensor | None:
+    """The term that was recognized, computed from its outputs and targets.
+
+    Returns:
+        None of another kind or reduction, or where outputs or targets are not known.
+    """
+    function = _FUNCTIONS.get(found.kind)
+    if function is None or found.outputs is None or found.targets is None:
+        return None
+    if found.reduction not in ("mean", "sum"):
+        return None
+    return function(found.outputs, found.targets, reduction=found.reduction)
+
+
+_FUNCTIONS: dict[str, Callable[..., Tensor]] = {
+    "mse": F.mse_loss,
+    "l1": F.l1_loss,
+    "cross-entropy": F.cross_entropy,
+    "nll": F.nll_loss,
+    "bce": F.binary_cross_entropy,
+    "bce-with-logits": F.binary_cross_entropy_with_logits,
+}
 _Found: TypeAlias = tuple[str, Tensor | None, Tensor | None, int, Node | None]
 
 
@@ -147,6 +174,19 @@ def _is_broadcast(
     outputs, pairs = math.prod(shape), math.prod(compared)
     targets = math.prod(target_shape) if target_shape else pairs // max(1, outputs)
     return pairs > outputs > 1 and targets > 1
+
+
+def _is_sum(root: Node, node: Node) -> bool:
+    """Whether two terms that both depend on parameters are added before the end."""
+    here: Node | None = root
+    for _ in range(_MOST_ABOVE):
+        if here is None or here is node:
+            return False
+        terms = [parent for parent, _ in here.next_functions if parent is not None]
+        if len(terms) > 1:
+            return name_of(here) in ("Add", "Sub")
+        here = terms[0] if terms else None
+    return False
 
 
 def _first(node: Node) -> Node | None:

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from reluctant.live._governor import clock
 from reluctant.live._graph import leaf_tensors, leaves, name_of, operations, owner_of
-from reluctant.live._loss_graph import read_loss
+from reluctant.live._loss_graph import LossReading, loss_of, read_loss
 from reluctant.live._models import models_of
 from reluctant.live._recorder import Recorder
 from reluctant.probes import HeadPass, HeadProbe, Probe
@@ -20,6 +20,7 @@ from reluctant.records.quantities import (
     GRAD_KEPT,
     INPUT_DISTANCES,
     JOINT_MOMENTS,
+    LOSS_PART,
     STEP_CURVATURE,
     STEP_GAIN,
 )
@@ -83,6 +84,8 @@ class HeadLook:
         seen = HeadPass(found.kind, found.outputs, found.targets, max(found.axis, 0))
         for probe in self._probes:
             self._recorder.measure(probe, seen)
+        if found.is_sum:
+            self._recorder.guard("loss part", self._part, loss, found)
         self._recorder.guard("joint moments", self._joint, found.targets)
         if found.kind in _AMOUNTS:
             self._recorder.guard("distances", self._distances, found.targets)
@@ -119,6 +122,13 @@ class HeadLook:
             moments = joint_moments(self.inputs, targets)
         if moments is not None:
             self._recorder.add(JOINT_MOMENTS, "", moments)
+
+    def _part(self, loss: Tensor, found: LossReading) -> None:
+        """How much of a sum of terms is the one that was recognized."""
+        with torch.no_grad():
+            part = loss_of(found)
+            if part is not None:
+                self._recorder.add(LOSS_PART, "", part / loss.detach())
 
     def _distances(self, targets: Tensor | None) -> None:
         """Whether inputs are the farther apart the farther their targets are."""

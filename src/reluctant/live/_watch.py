@@ -414,7 +414,10 @@ class Watch:
                 now.deep = True
                 self._recorder.end_step()
                 self._recorder.flush()
-        elif not self._recorder.saw_loss:
+        elif not self._was_hooked and _fingerprint(self._parameters) != self._began_at:
+            text = "the weights change without a torch optimizer"
+            self._recorder.note("by-hand", "", text)
+        if now.step and not self._recorder.saw_loss:
             reason = "was never handed over: call run.loss(loss)"
             self._recorder.note_blind("loss", reason)
         self._recorder.note("cost", "", self._governor.report())

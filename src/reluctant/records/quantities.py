@@ -170,6 +170,12 @@ LEARNING_RATE = Quantity(
 LOSS = Quantity(
     "loss", "loss", "run", "sum of the losses whose backward() this step applied"
 )
+LOSS_PART = Quantity(
+    "loss_part",
+    "1",
+    "run",
+    "where the loss is a sum: the share of it that outputs and targets explain",
+)
 LOSS_REPLICATION = Quantity(
     "loss_replication",
     "1",

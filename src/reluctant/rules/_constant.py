@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reluctant.records import Quantity, Trace
 from reluctant.records.quantities import (
     LOSS,
+    LOSS_PART,
     OUTPUT_MEAN,
     OUTPUT_SQUARE,
     STEP_LOSSES,
@@ -22,6 +23,8 @@ from reluctant.records.quantities import (
 )
 from reluctant.rules._loss import course, late_step
 
+_LATE_PARTS = 8  # samples of what part of a sum the known term is
+_REST = 0.1  # other terms up to this share, such as a penalty, change little
 _ENOUGH = 200  # samples of the targets that a constant predictor is fitted to
 
 
@@ -52,6 +55,9 @@ def targets(trace: Trace, since: int = 0) -> Targets:
         _rows(trace, TARGET_MEAN, since),
         _rows(trace, TARGET_SQUARE, since),
     )
+    part = trace.series(LOSS_PART).values
+    if part.size and not abs(float(np.median(part[-_LATE_PARTS:])) - 1) < _REST:
+        return _UNKNOWN
     samples, positions = _samples(trace), 1.0
     if loss.kind in ("cross-entropy", "nll") and counts.size and counts.sum() > 0:
         positions = float(counts.sum()) / len(counts) / max(1.0, samples)

@@ -77,3 +77,17 @@ def sound(trace: Trace) -> Trace:
 def late_step(trace: Trace, share: float = _LATE) -> int:
     """The step at which the last part of the run begins."""
     return int(trace.last_step * (1 - share))
+
+
+def last_fifth(trace: Trace) -> float:
+    """Share of the whole fall of the loss that came in the last fifth of the run.
+
+    0.2 of a fall at one pace, 0 of one that is over or of a run of under 50 losses.
+    """
+    run = course(trace)
+    fifth = len(run.values) // 5
+    if fifth < 10:
+        return 0.0
+    before, last = run.values[-2 * fifth : -fifth], run.values[-fifth:]
+    whole = run.start - float(last.mean())
+    return float(before.mean() - last.mean()) / whole if whole > 0 else 0.0

@@ -111,7 +111,8 @@ def silent(trace: Trace, layer: Layer) -> Silent | None:
     # sign of life may be just the ones that were not looked at
     looked = (covered / batch)[:, None]
     before = np.concatenate([rows[:1] - 1, rows[:-1]])[:, None]
-    gone = np.clip(looked - np.maximum(0, life - before), 0, looked)
+    gone = np.clip(rows[:, None] - life, 0, looked)
+    gone = np.clip(looked - np.maximum(0, life - before), 0, gone)
     samples = batch * gone.sum(axis=0)
     alive = at[:, None] <= life
     total = np.where(alive & np.isfinite(rates), rates, 0.0).sum(axis=0)

@@ -94,9 +94,9 @@ class UnscaledInput(Rule):
         scale = seen.overall
         if not (scale >= self.large or 0 < scale <= self.small):
             return
-        found = trouble(trace, level=self.skill, min_steps=self.min_steps)
-        if found is None and scale >= self.large:
-            found = self._flat(trace)
+        # a first layer that is flat from the start explains more than a step's length
+        found = self._flat(trace) if scale >= self.large else None
+        found = found or trouble(trace, level=self.skill, min_steps=self.min_steps)
         if found is None:
             return
         power = 1 if is_adaptive(trace) else 2

@@ -11,7 +11,7 @@ from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import GRAD_MAX, GRAD_RMS, LOSS
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import skill
-from reluctant.rules._loss import course, sound
+from reluctant.rules._loss import last_fifth, sound
 from reluctant.rules._optimizers import is_adaptive
 
 
@@ -94,7 +94,7 @@ class ClippedAlways(Rule):
         if part.last_step + 1 < self.min_steps:
             raise Blind(f"{part.last_step + 1} steps, {self.min_steps} needed")
         learnt = skill(part)
-        crawls = _last_fifth(part) >= self.crawl
+        crawls = last_fifth(part) >= self.crawl
         if not (learnt.is_none(self.skill) or crawls):
             return
         yield self.finding(
@@ -115,17 +115,6 @@ class ClippedAlways(Rule):
             since_step=0,
             confidence=Confidence.HIGH,
         )
-
-
-def _last_fifth(trace: Trace) -> float:
-    """Share of the whole fall of the loss that came in the last fifth of the run."""
-    run = course(trace)
-    fifth = len(run.values) // 5
-    if fifth < 10:
-        return 0.0
-    before, last = run.values[-2 * fifth : -fifth], run.values[-fifth:]
-    whole = run.start - float(last.mean())
-    return float(before.mean() - last.mean()) / whole if whole > 0 else 0.0
 
 
 def _spread(sizes: NDArray[np.float64]) -> float:

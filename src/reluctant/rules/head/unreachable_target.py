@@ -6,9 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import LOSS, OUTPUT_MAX, OUTPUT_MIN, TARGET_MAX
+from reluctant.records.quantities import (
+    LOSS,
+    OUTPUT_MAX,
+    OUTPUT_MIN,
+    TARGET_MAX,
+    TARGET_MEAN,
+)
 from reluctant.rules._base import Rule
-from reluctant.rules.head._seen import head
+from reluctant.rules.head._seen import Head, head
 
 _RANGE: dict[str, tuple[float, float]] = {
     "sigmoid": (0.0, 1.0),
@@ -57,6 +63,8 @@ class UnreachableTarget(Rule):
     ## Options
     - `beyond`: How many standard deviations a target must lie beyond the range. Noise
       around a target that can be reached passes.
+    - `sum_error`: How far the targets of a softmax may be from a sum of 1: less may be
+      a few samples without a label.
     - `error`: From so many on it is an error: most of the spread is lost.
 
     ## References
@@ -64,6 +72,7 @@ class UnreachableTarget(Rule):
     """
 
     beyond: float = 0.25
+    sum_error: float = 0.2
     error: float = 1.0
 
     code = "HED302"
@@ -76,6 +85,9 @@ class UnreachableTarget(Rule):
         seen = head(trace)
         if seen.loss.head == "softmax" and seen.loss.outputs == 1:
             yield self._always_one(trace)
+            return
+        if found := self._shared(trace, seen):
+            yield found
             return
         ends = _RANGE.get(seen.loss.head)
         if ends is None or seen.loss.kind not in _KINDS:
@@ -113,6 +125,33 @@ class UnreachableTarget(Rule):
             ),
             since_step=0,
             severity=Severity.ERROR if worst >= self.error else Severity.WARNING,
+            confidence=Confidence.HIGH,
+        )
+
+    def _shared(self, trace: Trace, seen: Head) -> Finding | None:
+        """A softmax where several targets, or none, can be 1 at once."""
+        means = seen.target_mean
+        if seen.loss.head != "softmax" or seen.loss.kind not in ("bce", "mse", "l1"):
+            return None
+        if means.size < 2 or not means.min() >= 0 or not seen.target_high <= 1:
+            return None
+        total = float(means.sum())
+        if abs(total - 1) < self.sum_error:
+            return None
+        return self.finding(
+            f"the targets of one sample sum to {total:.3g} on average, the outputs of "
+            f"a softmax to 1: use a sigmoid for labels that do not exclude each other",
+            evidence=(
+                Evidence(
+                    quantity=TARGET_MEAN.name,
+                    site="",
+                    step=trace.last_step,
+                    value=abs(total - 1),
+                    limit=self.sum_error,
+                    note="distance of the targets' sum from 1",
+                ),
+            ),
+            since_step=0,
             confidence=Confidence.HIGH,
         )
 

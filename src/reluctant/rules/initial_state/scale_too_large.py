@@ -58,12 +58,15 @@ class ScaleTooLarge(Rule):
       learning.
     - `thrown`: How many times the constant predictor's loss the first one is, where
       that is harm; ordinary networks start below 2.
+    - `far`: Weight scale of the layer in the middle from which on the start is far out
+      even where the data are fitted in the end [Chizat2019].
     - `slow`: The skill below which such a network is still paying for it.
     - `min_steps`: How many steps must have passed, unless the loss broke before.
 
     ## References
     - [He2015] Delving deep into rectifiers.
     - [Glorot2010] Understanding the difficulty of training deep feedforward networks.
+    - [Chizat2019] On lazy training in differentiable programming.
     """
 
     slope: float = 0.15
@@ -74,6 +77,7 @@ class ScaleTooLarge(Rule):
     skill: float = 0.02
     thrown: float = 4.0
     slow: float = 0.7
+    far: float = 4.0
     min_steps: int = 20
 
     code = "INI102"
@@ -102,6 +106,8 @@ class ScaleTooLarge(Rule):
         if len(large) < max(2, len(scale) / 2) or not reasons:
             return
         harm, severity = self._harm(whole)
+        if not harm and np.median(list(scale.values())) > self.far and len(reasons) > 0:
+            harm, severity = self._thrown(whole), Severity.WARNING
         if not harm:
             return
         yield self.finding(
@@ -143,6 +149,18 @@ class ScaleTooLarge(Rule):
                 f"{self.flat:.0%})"
             )
         return reasons
+
+    def _thrown(self, trace: Trace) -> str:
+        """Whether a network that fits its data had to come back from far away."""
+        run, learnt = course(trace), skill(trace)
+        times = run.start / learnt.constant if learnt.is_exact else 0.0
+        if times < self.thrown:
+            return ""
+        return (
+            f"the loss starts at {times:.2g} times the constant's (limit "
+            f"{self.thrown:g}): a network that begins so far out, and flat, learns "
+            f"samples by heart rather than what they share"
+        )
 
     def _harm(self, trace: Trace) -> tuple[str, Severity]:
         """What it cost, as a clause, and how bad that is; empty if nothing."""

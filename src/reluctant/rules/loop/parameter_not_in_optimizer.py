@@ -93,6 +93,8 @@ class ParameterNotInOptimizer(Rule):
         lost = [p for p in setup.parameters if _is_lost(p, trace)]
         if not lost:
             return
+        if not setup.groups and trace.notes("by-hand"):
+            return  # a loop that steps by itself needs no optimizer
         reached = [p for p in setup.parameters if p.requires_grad]
         entries = sum(math.prod(p.shape) for p in lost)
         share = entries / max(1, sum(math.prod(p.shape) for p in reached))

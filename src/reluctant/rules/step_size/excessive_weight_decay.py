@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import LOSS, WEIGHT_RMS
+from reluctant.records.quantities import GRAD_RMS, LOSS, WEIGHT_RMS
 from reluctant.rules._base import Blind, Rule
-from reluctant.rules._constant import skill
-from reluctant.rules._loss import sound
+from reluctant.rules._constant import Skill, skill
+from reluctant.rules._loss import course, last_fifth, sound
+
+_LAST = 4  # readings that count as late
+_COUPLED = ("SGD", "Adam", "NAdam", "RAdam", "Adagrad", "RMSprop", "Adamax")
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,10 @@ class ExcessiveWeightDecay(Rule):
     ## How it is measured
     The root mean square of the weights late in the run against the first one, in groups
     with weight decay, and a network that has learnt nothing. Weights that shrink while
-    the network learns are what decay is for.
+    the network learns are what decay is for. Or the pull of the decay, weight times
+    weight decay, against the gradient that it is added to, where the loss has come to
+    rest and much is left of it: where the two are of one size, what still would be
+    learnt only makes up for the decay.
 
     ## Sick
     ```python
@@ -37,11 +43,17 @@ class ExcessiveWeightDecay(Rule):
     ```
 
     ## Blind spots
-    A penalty that is part of the loss.
+    A penalty that is part of the loss. Decoupled decay [Loshchilov2019] that holds a
+    network back without emptying it.
 
     ## Options
     - `left`: Share of the weights' RMS below which they have been pulled down.
     - `skill`: What counts as having learnt something.
+    - `pull`: Pull of the decay over the root mean square of the gradient, in the weight
+      in the middle. Gradients of batches hold noise besides, so it stays below 1.
+    - `rest`: Skill above which nothing much can be held back.
+    - `falls`: Share of its whole fall that the loss may still fall in the last fifth.
+    - `min_losses`: How many losses it takes to see that.
     - `min_steps`: How many steps it is given for that.
 
     ## References
@@ -50,6 +62,10 @@ class ExcessiveWeightDecay(Rule):
 
     left: float = 0.3
     skill: float = 0.1
+    pull: float = 0.2
+    rest: float = 0.85
+    falls: float = 0.03
+    min_losses: int = 100
     min_steps: int = 40
 
     code = "STP401"
@@ -70,7 +86,10 @@ class ExcessiveWeightDecay(Rule):
         if part.last_step + 1 < self.min_steps:
             raise Blind(f"{part.last_step + 1} steps, {self.min_steps} needed")
         learnt = skill(part)
-        if not learnt.is_exact or not learnt.is_none(self.skill):
+        if not learnt.is_exact:
+            return
+        if not learnt.is_none(self.skill):
+            yield from self._held_back(part, learnt)
             return
         shares: dict[str, float] = {}
         for site in part.sites(WEIGHT_RMS):
@@ -100,4 +119,46 @@ class ExcessiveWeightDecay(Rule):
             ),
             since_step=0,
             confidence=Confidence.HIGH,
+        )
+
+    def _held_back(self, trace: Trace, learnt: Skill) -> Iterator[Finding]:
+        """A finding if the gradient does little but make up for the decay."""
+        is_short = len(course(trace).values) < self.min_losses
+        if learnt.value >= self.rest or is_short or last_fifth(trace) > self.falls:
+            return  # as good as learnt, or on its way
+        pulls: dict[str, float] = {}
+        for parameter in trace.setup.parameters:
+            if parameter.group is None or len(parameter.shape) < 2:
+                continue
+            group = trace.setup.groups[parameter.group]
+            decay = group.options.get("weight_decay", 0.0)
+            if group.optimizer not in _COUPLED or not isinstance(decay, float | int):
+                continue
+            weight = trace.series(WEIGHT_RMS, parameter.name).values[-_LAST:]
+            gradient = trace.series(GRAD_RMS, parameter.name).values[-_LAST:]
+            if len(weight) == len(gradient) == _LAST and np.median(gradient) > 0:
+                pulls[parameter.name] = float(
+                    decay * np.median(weight) / np.median(gradient)
+                )
+        middle = float(np.median(list(pulls.values()))) if pulls else 0.0
+        if not middle >= self.pull:
+            return
+        yield self.finding(
+            f"the loss has come to rest at a skill of {learnt.value:.2f} (limit "
+            f"{self.rest:g}), where weight decay pulls at the weights with "
+            f"{middle:.2f} of the gradient's size (limit {self.pull:g})",
+            evidence=tuple(
+                Evidence(
+                    quantity=GRAD_RMS.name,
+                    site=name,
+                    step=trace.last_step,
+                    value=pull,
+                    limit=self.pull,
+                    note="weight decay times the weight over the gradient",
+                )
+                for name, pull in sorted(pulls.items(), key=lambda item: -item[1])
+            ),
+            since_step=0,
+            severity=Severity.WARNING,
+            confidence=Confidence.MEDIUM,
         )

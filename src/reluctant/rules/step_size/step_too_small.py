@@ -10,7 +10,7 @@ from reluctant.records.quantities import LOSS, STEP_CURVATURE, STEP_GAIN, UPDATE
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import skill
 from reluctant.rules._gauge import pairs
-from reluctant.rules._loss import course, late_step, sound
+from reluctant.rules._loss import course, last_fifth, late_step, sound
 from reluctant.stats import ratio_of_means
 
 
@@ -46,6 +46,9 @@ class StepTooSmall(Rule):
       trainings of the zoo run at 0.1 to 3.
     - `ratio`: Relative change of the weights a step below which they hardly move; 1e-3
       is the usual size.
+    - `usual`: The same for a run whose gauge is below a fifth of its limit and whose
+      loss falls to the end: it would have got further by longer steps.
+    - `crawl`: Share of the whole fall that came in the last fifth of such a run.
     - `skill`: What counts as having learnt much.
     - `min_steps`: How many steps it is given for that.
 
@@ -55,6 +58,8 @@ class StepTooSmall(Rule):
 
     gauge: float = 0.02
     ratio: float = 2e-4
+    usual: float = 1e-3
+    crawl: float = 0.1
     skill: float = 0.25
     min_steps: int = 60
 
@@ -86,16 +91,16 @@ class StepTooSmall(Rule):
         moves = _moves(part)
         if not np.isfinite(moves):
             raise Blind("no change of the weights was sampled")
-        if moves >= self.ratio or moves == 0:
+        is_slow = last_fifth(part) >= self.crawl and gauge.value < self.gauge / 5
+        most = self.usual if is_slow else self.ratio
+        if moves >= most or moves == 0:
             return
         factor = 0.5 / gauge.value if gauge.value > 0 else np.inf
         yield self.finding(
             f"the step gauge is {gauge.value:.1e} late in the run (limit "
-            f"{self.gauge:g}, "
-            f"stable up to 2), the weights change by {moves:.1e} of their size a step "
-            f"(limit {self.ratio:g}), and after {part.last_step + 1} steps the skill "
-            f"is "
-            f"{learnt.value:.2f}: a step {factor:.0e} times as long would be safe",
+            f"{self.gauge:g}, stable up to 2), the weights change by {moves:.1e} of "
+            f"their size a step (limit {most:g}), and after {part.last_step + 1} steps "
+            f"the skill is {learnt.value:.2f}: a step {factor:.0e} times as long would be safe",
             evidence=(
                 Evidence(
                     quantity="gauge",
@@ -110,7 +115,7 @@ class StepTooSmall(Rule):
                     site="",
                     step=part.last_step,
                     value=moves,
-                    limit=self.ratio,
+                    limit=most,
                     note="median over weights, late in the run",
                 ),
             ),
