@@ -3,10 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import trace_of
 from reluctant.records import Severity, Trace
 from reluctant.rules import Blind
+from reluctant.rules._silence import silent as silence
 from reluctant.rules.units.dead_layer import DeadLayer
-from rules.rule_cases import FALLING, FLAT, judged
+from rules.rule_cases import FALLING, FLAT, judged, mlp_setup
 
 
 def run(rates: np.ndarray, loss: list[float] = FLAT) -> Trace:
@@ -61,3 +63,25 @@ def test_one_spike_of_life_moves_the_onset() -> None:
 def test_the_onset_is_where_silence_began(since: int) -> None:
     (finding,) = DeadLayer().check(run(silent(since)))
     assert finding.since_step == since
+
+
+@given(st.integers(0, 9), st.integers(1, 10))
+def test_steps_that_were_not_looked_at_are_no_silence(behind: int, looked: int) -> None:
+    """A reading every tenth step, of some of them, and life up to the last look."""
+    layer = mlp_setup().layers[1].site
+    readings = 50
+    reached = np.ones((readings, 32))
+    trace = trace_of(
+        setup=mlp_setup(batch_size=1000),
+        every=10,
+        loss=[1.0] * readings,
+        firing_rate={layer: (0.4 * reached).tolist()},
+        grad_reached={layer: reached.tolist()},
+        last_reached={layer: [[max(0, 10 * i - behind)] * 32 for i in range(readings)]},
+        reach_steps=[1] + [looked] * (readings - 1),
+    )
+    read = silence(trace, mlp_setup().layers[1])
+    assert read is not None
+    # what may have been looked at behind the last sign of life, and no step more
+    assert (read.samples <= 1000 * max(0, looked - (10 - behind))).all()
+    assert not list(DeadLayer().check(trace)) or looked + behind > 10

@@ -63,9 +63,9 @@ class WrongLossForTargets(Rule):
     - `classes`: Up to so many whole targets look like classes.
     - `order`: What distant targets add to the distance of inputs, beyond neighboring
       ones, over what unequal ones add to equal ones. Near 1 for amounts, 0 for classes.
+    - `told`: By how much unequal targets must add to the distance, for this to be seen.
     - `mostly`: Share of targets that equal their median.
     - `min_steps`: How many steps a network is given to get off that median.
-    - `told`: By how much unequal targets must add to the distance, for this to be seen.
 
     ## References
     - [PyTorchMSE] torch.nn.functional.mse_loss: warns of sizes that differ.

@@ -58,9 +58,9 @@ class ScaleTooLarge(Rule):
       learning.
     - `thrown`: How many times the constant predictor's loss the first one is, where
       that is harm; ordinary networks start below 2.
+    - `slow`: The skill below which such a network is still paying for it.
     - `far`: Weight scale of the layer in the middle from which on the start is far out
       even where the data are fitted in the end [Chizat2019].
-    - `slow`: The skill below which such a network is still paying for it.
     - `min_steps`: How many steps must have passed, unless the loss broke before.
 
     ## References

@@ -63,7 +63,7 @@ class ExcessiveWeightDecay(Rule):
     left: float = 0.3
     skill: float = 0.1
     pull: float = 0.2
-    rest: float = 0.85
+    rest: float = 0.9
     falls: float = 0.03
     min_losses: int = 100
     min_steps: int = 40

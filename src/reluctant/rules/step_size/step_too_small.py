@@ -100,7 +100,8 @@ class StepTooSmall(Rule):
             f"the step gauge is {gauge.value:.1e} late in the run (limit "
             f"{self.gauge:g}, stable up to 2), the weights change by {moves:.1e} of "
             f"their size a step (limit {most:g}), and after {part.last_step + 1} steps "
-            f"the skill is {learnt.value:.2f}: a step {factor:.0e} times as long would be safe",
+            f"the skill is {learnt.value:.2f}: a step {factor:.0e} times as long would "
+            f"be safe",
             evidence=(
                 Evidence(
                     quantity="gauge",
