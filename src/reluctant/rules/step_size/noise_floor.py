@@ -58,6 +58,7 @@ class NoiseFloor(Rule):
     - `skill`: Above this it is a note: what is left to gain is little.
     - `sigmas`: Standard errors within which the loss of the third quarter and of the
       last count as equal.
+    - `flat`: Share of the loss by which the two may differ, however large the noise.
     - `constant`: Share of its highest that the rate must still have at the end.
     - `min_samples`: Samples of the gauge in the last two thirds.
     - `min_steps`: How many steps must have passed.
@@ -69,6 +70,7 @@ class NoiseFloor(Rule):
     share: float = 0.1
     skill: float = 0.8
     sigmas: float = 2.0
+    flat: float = 0.08
     constant: float = 0.5
     min_samples: int = 3
     min_steps: int = 100
@@ -89,7 +91,8 @@ class NoiseFloor(Rule):
         quarter = len(run.values) // 4
         before, last = run.values[-2 * quarter : -quarter], run.values[-quarter:]
         error = np.hypot(before.std(), last.std()) / np.sqrt(quarter)
-        if abs(before.mean() - last.mean()) > self.sigmas * error:
+        change = abs(before.mean() - last.mean())
+        if change > min(self.sigmas * error, self.flat * abs(last.mean())):
             return
         learnt = skill(part)
         if not learnt.is_exact or not last.mean() > 0:
