@@ -164,13 +164,18 @@ def _layouts(numel: int, samples: int, times: int, widths: set[int]) -> list[Arr
     found: list[Arrange] = []
     for width in sorted(widths, reverse=True):
         if numel == samples * times * width:
-            shape = samples, times, width
-            by_time, by_channel = (times, samples, width), (samples, width, times)
-            found.append(lambda t, s=shape: t.reshape(s))  # type: ignore[misc]
-            found.append(lambda t, s=by_time: t.reshape(s).transpose(0, 1))  # type: ignore[misc]
+            found += [
+                _swapped((samples, times, width), 0),
+                _swapped((times, samples, width), 0, 1),
+            ]
             if width > 1:
-                found.append(lambda t, s=by_channel: t.reshape(s).transpose(1, 2))  # type: ignore[misc]
+                found.append(_swapped((samples, width, times), 1, 2))
     return found
+
+
+def _swapped(shape: tuple[int, ...], *axes: int) -> Arrange:
+    """Read as this shape; then two axes change places, if two are given."""
+    return lambda flat: flat.reshape(shape).transpose(axes[0], axes[-1])
 
 
 def _compared(x: Tensor, y: Tensor) -> tuple[float, int, int, int] | None:
@@ -181,20 +186,21 @@ def _compared(x: Tensor, y: Tensor) -> tuple[float, int, int, int] | None:
     if x.is_floating_point():
         slack = _SAME * float(x.abs().amax())
     is_next = (then - y).abs() <= slack
-    tells = (then - now).abs() > 3 * slack
+    changes = (then - now).abs() > 3 * slack
     if y.shape[2] == x.shape[2]:
-        is_next, tells = is_next.all(2), tells.any(2)
+        is_next, changes = is_next.all(2), changes.any(2)
     else:  # one of the features is forecast
-        column = int((is_next & tells).sum((0, 1)).argmax())
-        is_next, tells = is_next[..., column], tells[..., column]
+        column = int((is_next & changes).sum((0, 1)).argmax())
+        is_next, changes = is_next[..., column], changes[..., column]
+    tells = changes
     if not y.is_floating_point():
-        tells = tells & (y[..., 0] >= 0)  # what is ignored is below 0
+        tells = changes & (y[..., 0] >= 0)  # what is ignored is below 0
     places = int(tells.sum())
     if places < _FEWEST:
         return None
     hits = is_next & tells
-    by_sample = hits.sum(1)
-    sample = int(by_sample.argmax())
-    times = hits[sample].nonzero()
-    time = int(times[-1]) if len(times) else 0
+    sample = int(hits.sum(1).argmax())
+    # where the next input is followed by another: it may be padding otherwise
+    times = (hits[sample, :-1] & changes[sample, 1:]).nonzero()
+    time = int(times[-1]) if len(times) else int(hits[sample].int().argmax())
     return float(hits.sum() / places), places, sample, time

@@ -83,8 +83,8 @@ _EDITS: dict[str, EditSource] = {
         "encoder(x)",
         "mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1])\n"
         "encoder(x, mask=mask, is_causal=True)",
-        "the forward pass: a causal mask; in place of bidirectional=True one direction; "
-        "in place of padding on both sides F.pad(x, (kernel_size - 1, 0))",
+        "the forward pass: a causal mask; one direction, not bidirectional=True; "
+        "padding in front alone, F.pad(x, (kernel_size - 1, 0))",
     ),
     "LOP502": EditSource(
         "Conv2d(n, m, 3), BatchNorm2d(m)",

@@ -54,14 +54,15 @@ class TargetLeak(Rule):
     ## Options
     - `share`: Share of a gradient, by norm, that may fall on the next input. A causal
       network leaves 0; convolutions by a Fourier transform leave their rounding, 1e-6.
-    - `targets`: Share of the targets that must be the next input.
+    - `targets`: Share of the targets that must be the next input, where it changes.
+      Of a short text the mark at its end is none; other tasks agree in half at most.
 
     ## References
     - [Vaswani2017] Attention is all you need: why a decoder is masked.
     """
 
     share: float = 1e-5
-    targets: float = 0.95
+    targets: float = 0.8
 
     code = "LOP402"
     severity = Severity.ERROR
@@ -87,11 +88,11 @@ class TargetLeak(Rule):
         leak = known[site]
         if leak <= self.share:
             return
-        where = f", as {site} read it" if site else ""
+        where = f" that {site} reads" if site else ""
         yield self.finding(
-            f"{leak:.2%} of the gradient of the output at one place falls on the input "
-            f"at the next{where} (a causal network: 0), and {shifted[-1]:.0%} of the "
-            "targets are that input",
+            f"the output at one place depends on the input at the next, which is its "
+            f"target in {shifted[-1]:.0%}: {leak:.2g} of its gradient by the sequence"
+            f"{where} falls there, and 0 in a causal network",
             evidence=(
                 Evidence(
                     quantity=FUTURE_LEAK.name,
