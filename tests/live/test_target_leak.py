@@ -444,6 +444,17 @@ def test_inputs_by_name_are_known_by_what_reads_them():
     assert "LOP402" in {f.code for f in run.diagnosis.findings}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_check_tells_it_before_the_training_begins(masked: bool):
+    torch.manual_seed(0)
+    net = by_hand(masked)
+    optimizer = torch.optim.AdamW(net.parameters(), 0.01)
+    found = reluctant.check(net, flat, optimizer, [words() for _ in range(4)])
+    outcomes = {c.code: c.outcome for c in found.checks}
+    assert outcomes["LOP402"] == ("clear" if masked else "found")
+
+
 @pytest.mark.parametrize("name", LEAKING)
 def test_looking_leaves_no_mark(name: str):
     bare, _ = trained(*LEAKING[name], watched=False)

@@ -205,14 +205,12 @@ def _leak(
     edge = _edge(loss, seen.producer)
     if weights is None or edge is None or place.sequences is None:
         return None
-    (gradient,) = torch.autograd.grad(
+    gradient: Tensor | None = torch.autograd.grad(
         [edge], [read.output], [weights], retain_graph=True, allow_unused=True
-    )
-    if gradient is not None and read.again is not None:
-        gradient = _led_back(gradient, read)
+    )[0]
     if gradient is None or place.arrange is None:
         return None
-    laid = place.arrange(gradient)
+    laid = place.arrange(_led_back(gradient, read))
     shape = place.sequences.shape[:2]
     if laid.shape[:2] != shape:
         return None
@@ -265,10 +263,10 @@ def _weights(seen: LossReading, place: NextInputs) -> Tensor | None:
     return table.reshape(moved.shape).movedim(-1, seen.axis)
 
 
-def _led_back(gradient: Tensor, read: Read) -> Tensor | None:
-    """The gradient by a layer's data, given that by its output."""
+def _led_back(gradient: Tensor, read: Read) -> Tensor:
+    """The gradient by a layer's data, given that by its output; not through tokens."""
     if read.again is None:
-        return None
+        return gradient
     with torch.enable_grad():
         data = read.data.detach().clone().requires_grad_()
         output = read.again(data)
