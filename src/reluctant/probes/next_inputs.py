@@ -8,9 +8,10 @@ from torch import Tensor
 
 Arrange: TypeAlias = Callable[[Tensor], Tensor]
 
-_SAMPLES = 32  # that are compared
+_SAMPLES, _NUMBERS = 32, 250_000  # that are compared, at most; but one sample
 _FEWEST = 16  # places that tell; for two tokens chance agrees once in 65,000 batches
 _FEWEST_TIMES = 3
+_CHANCE = 0.5  # of two tokens, one is the other's next as often as not
 _MOST_NUMBERS = 50_000_000  # of what is compared
 _SAME = 1e-5  # of the largest: what is left of a target that was subtracted and added
 
@@ -26,7 +27,8 @@ class NextInputs(NamedTuple):
         sequences: The inputs so arranged, by their one feature if they are tokens.
         sample: One that shows it.
         time: The last place in it that does.
-        rows: Indices into the flat targets that belong to this sample and time.
+        rows: Indices into the flat targets that belong to this sample and time; None
+            where the share is no more than chance.
         is_short: Whether there is one target less than inputs.
         fits: Whether there are as many targets as a sequence has.
     """
@@ -63,7 +65,7 @@ def next_inputs(x: Tensor, y: Tensor) -> NextInputs:
         >>> next_inputs(x, x).share
         0.0
     """
-    best = NONE
+    best, rows = NONE, None
     if x.numel() > _MOST_NUMBERS or y.is_complex() or y.dtype is torch.bool:
         return best
     for arrange, sequences in _sequences(x.detach(), y):
@@ -80,8 +82,9 @@ def next_inputs(x: Tensor, y: Tensor) -> NextInputs:
                 share, places, sample, time = found
                 if best.places and share <= best.share:
                     continue
-                index = torch.arange(y.numel(), device=y.device)
-                rows = laid(index)[sample, time]
+                if share > _CHANCE:
+                    index = torch.arange(y.numel(), device=y.device)
+                    rows = laid(index)[sample, time]
                 best = NextInputs(
                     share,
                     places,
@@ -154,7 +157,7 @@ def _sequences(x: Tensor, y: Tensor) -> Iterator[tuple[Arrange, Tensor]]:
 
 
 def _is_one_hot(laid: Tensor) -> bool:
-    few = laid[:_SAMPLES]
+    few = laid[: _most(laid)]
     is_bit = bool(((few == 0) | (few == 1)).all())
     return is_bit and few.shape[-1] > 1 and bool((few.sum(-1) == 1).all())
 
@@ -178,9 +181,14 @@ def _swapped(shape: tuple[int, ...], *axes: int) -> Arrange:
     return lambda flat: flat.reshape(shape).transpose(axes[0], axes[-1])
 
 
+def _most(laid: Tensor) -> int:
+    """Samples that are compared."""
+    return min(_SAMPLES, max(1, _NUMBERS // max(1, laid[:1].numel())))
+
+
 def _compared(x: Tensor, y: Tensor) -> tuple[float, int, int, int] | None:
     """Share, number of places, and one place; None where too few places tell."""
-    x, y = x[:_SAMPLES], y[:_SAMPLES, : x.shape[1] - 1]
+    x, y = x[: _most(x)], y[: _most(x), : x.shape[1] - 1]
     now, then = x[:, :-1], x[:, 1:]
     slack = 0.0
     if x.is_floating_point():
