@@ -54,6 +54,7 @@ _ACTIVATIONS = {
 _RECURRENT = {
     torch.lstm: "LSTM", torch.gru: "GRU", torch.rnn_tanh: "RNN", torch.rnn_relu: "RNN",
 }  # fmt: skip
+_READERS = {*_LAYERS, *_RECURRENT, F.embedding}
 _DROPOUTS = (F.dropout, F.dropout1d, F.dropout2d, F.dropout3d)
 _CHANNELS = ("conv", "batch_norm", "group_norm", "instance_norm")
 _DEFAULT_SLOPE = 0.01
@@ -81,6 +82,22 @@ class Pass(NamedTuple):
     source: Tensor | None = None
 
 
+class Read(NamedTuple):
+    """A layer or an embedding that read what no layer put out: data.
+
+    Attributes:
+        site: The layer's; `""` where it has no parameter on the graph.
+        data: Numbers, or the tokens that an embedding looks up.
+        output: With its graph.
+        again: Runs the layer on other data; None for an embedding.
+    """
+
+    site: str
+    data: Tensor
+    output: Tensor
+    again: Callable[[Tensor], Any] | None = None
+
+
 class ForwardTap:
     """Armed for one step at a time; calls back for what runs within the model.
 
@@ -91,6 +108,7 @@ class ForwardTap:
         on_embedding: Called with what an embedding puts out.
         on_recurrent: Called with the kind of a recurrent layer, its inputs, and
             whether their first axis is the batch.
+        on_read: Called with each layer that reads data, an embedding or not.
         on_activation: Called with each activation's input.
         on_output: Called with each outermost call's inputs and output.
         on_compiled: Called once if the model turns out to be compiled: then there is
@@ -112,6 +130,7 @@ class ForwardTap:
         on_embedding: Callable[[Tensor], None] = lambda output: None,
         on_recurrent: Callable[..., None] = lambda kind, inputs, batch_first: None,
         on_dropout: Callable[[Tensor, float], None] = lambda output, share: None,
+        on_read: Callable[[Read], None] | None = None,
     ) -> None:
         self._modules = {id(m) for m in modules}
         self._roots = [weakref.ref(m) for m in modules[:1]]
@@ -120,6 +139,7 @@ class ForwardTap:
         self.on_embedding, self.on_recurrent = on_embedding, on_recurrent
         self._on_output, self._on_compiled = on_output, on_compiled
         self._on_error, self.on_dropout = on_error, on_dropout
+        self.on_read = on_read
         self.forward_s = self._began = 0.0
         self.failed = False
         self._handles: list[RemovableHandle] = []
@@ -228,6 +248,8 @@ class _Mode(TorchFunctionMode):
             self._guarded(ran, _RECURRENT[func], args[0])
         elif func in _DROPOUTS:
             self._guarded(self._after_dropout, output, args, kwargs)
+        if self._tap.on_read is not None and func in _READERS:
+            self._guarded(self._after_read, func, output, args, kwargs)
         return output
 
     def _guarded(self, look: Callable[..., None], *what: Any) -> None:
@@ -243,6 +265,24 @@ class _Mode(TorchFunctionMode):
         is_on = args[2] if len(args) > 2 else kwargs.get("training", True)
         if is_on and isinstance(output, Tensor):
             self._tap.on_dropout(output, float(share))
+
+    def _after_read(self, func: Any, output: Any, args: Any, kwargs: Any) -> None:
+        place = 1 if func is torch.addmm else 0
+        x = args[place] if len(args) > place else kwargs.get("input")
+        first = output[0] if isinstance(output, tuple) else output
+        is_data = isinstance(x, Tensor) and x.grad_fn is None and not x.requires_grad
+        if not is_data or not isinstance(first, Tensor) or first.grad_fn is None:
+            return
+        owner = owner_of(first.grad_fn, self._tap.names)
+        again = None
+        if func is not F.embedding and len(args) > place:
+
+            def again(other: Tensor) -> Any:
+                return func(*args[:place], other, *args[place + 1 :], **kwargs)
+
+        read = Read(owner.site if owner else "", x, first, again)
+        if self._tap.on_read is not None:
+            self._tap.on_read(read)
 
     def _after_layer(self, func: Any, output: Any, args: Any, kwargs: Any) -> None:
         operation = _LAYERS[func]

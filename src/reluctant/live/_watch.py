@@ -21,6 +21,7 @@ from reluctant.live._death_look import DeathLook
 from reluctant.live._describe import describe, named
 from reluctant.live._first_aid import Act, FirstAid
 from reluctant.live._forward_look import ForwardLook, tensors_in
+from reluctant.live._future_look import FutureLook
 from reluctant.live._governor import Governor, clock
 from reluctant.live._held_out import HeldOut
 from reluctant.live._loaders import batches_an_epoch, largest_loader, more_data
@@ -87,13 +88,14 @@ class Watch:
         self._stepping = StepLook(recorder, probes, parameters)
         self._reach = ReachLook(recorder, parameters)
         self._held_out = HeldOut(recorder)
-        self._samples = SampleLook(recorder)
+        self._samples, self._future = SampleLook(recorder), FutureLook(recorder)
         self._tap = ForwardTap(
             list(model.modules()) if model is not None else [],
             self._names,
             on_layer=self._on_layer,
             on_embedding=partial(self._samples.on_first, ""),
-            on_recurrent=self._samples.on_recurrent,
+            on_recurrent=self._on_recurrent,
+            on_read=self._future.on_read,
             on_activation=self._forward.on_activation,
             on_output=self._on_output,
             on_compiled=self._on_hidden,
@@ -164,6 +166,7 @@ class Watch:
         self._stepping.forget()
         self._forward.outputs.clear()
         self._samples.forget()
+        self._future.forget()
         self._recorder.guard("record", self._finish)
 
     def __enter__(self) -> Self:
@@ -287,9 +290,15 @@ class Watch:
         self._forward.on_layer(run)
         self._samples.on_first(run.site, run.tensor)
 
+    def _on_recurrent(self, kind: str, inputs: Tensor, *, batch_first: bool) -> None:
+        self._samples.on_recurrent(kind, inputs, batch_first=batch_first)
+        self._future.on_recurrent(inputs)
+
     def _on_output(self, module: nn.Module, args: Any, output: Any) -> None:
         self._forward.on_output(module, args, output)
-        self._samples.on_inputs(tensors_in(args))
+        inputs = tensors_in(args)
+        self._samples.on_inputs(inputs)
+        self._future.on_inputs(inputs)
 
     def _look_at_loss(self, loss: Tensor) -> None:
         model = self.model
@@ -306,6 +315,9 @@ class Watch:
         guard("head", self._head.look, loss, outputs, self._names, self._unlisted)
         if model is not None and not self._samples.is_done:
             guard("samples", self._samples.look, outputs, model, self._tap.forward_s)
+        if model is not None and not self._future.is_done:
+            passed = loss, outputs, model, self._tap.forward_s
+            guard("future", self._future.look, *passed)
         guard("death look", self._death.look)
         self._look_at_gauge(loss)
         # only now: the gauge's own backward must not set them off
@@ -371,6 +383,7 @@ class Watch:
                 self._recorder.end_step()
                 self._forward.outputs.clear()
                 self._samples.forget()
+                self._future.forget()
                 self._stepping.forget()
                 self._death.forget()
                 self._tap.disarm()

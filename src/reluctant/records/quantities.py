@@ -56,6 +56,13 @@ FIRING_RATE = Quantity(
     "unit",
     "share of positions (samples × space) with a pre-activation > 0, one sampled step",
 )
+FUTURE_LEAK = Quantity(
+    "future_leak",
+    "1",
+    "layer",
+    "gradient of the output at one place of a sequence by the input at the next, over "
+    "that by the inputs at all places",
+)
 GRAD_KEPT = Quantity(
     "grad_kept",
     "1",
@@ -187,6 +194,12 @@ MODEL_TRAINING = Quantity(
     "1",
     "run",
     "share of dropout and batch-norm modules in training mode in a sampled step",
+)
+NEXT_TARGETS = Quantity(
+    "next_targets",
+    "1",
+    "run",
+    "share of the targets that are the input one place further on, where it changes",
 )
 OUTGOING_NORM = Quantity(
     "outgoing_norm",

@@ -79,6 +79,13 @@ _EDITS: dict[str, EditSource] = {
         "loss.backward()\noptimizer.step()",
         "the training loop, at every step",
     ),
+    "LOP402": EditSource(
+        "encoder(x)",
+        "mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1])\n"
+        "encoder(x, mask=mask, is_causal=True)",
+        "the forward pass: a causal mask; one direction, not bidirectional=True; "
+        "padding in front alone, F.pad(x, (kernel_size - 1, 0))",
+    ),
     "LOP502": EditSource(
         "Conv2d(n, m, 3), BatchNorm2d(m)",
         "Conv2d(n, m, 3, bias=False), BatchNorm2d(m)",

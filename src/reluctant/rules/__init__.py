@@ -49,6 +49,7 @@ from reluctant.rules.loop.missing_nonlinearity import MissingNonlinearity
 from reluctant.rules.loop.never_stepped import NeverStepped
 from reluctant.rules.loop.parameter_not_in_optimizer import ParameterNotInOptimizer
 from reluctant.rules.loop.step_without_backward import StepWithoutBackward
+from reluctant.rules.loop.target_leak import TargetLeak
 from reluctant.rules.loop.wrong_mode import WrongMode
 from reluctant.rules.numerics.half_precision_underflow import HalfPrecisionUnderflow
 from reluctant.rules.numerics.nonfinite_data import NonfiniteData
@@ -125,6 +126,7 @@ RULES: tuple[type[Rule], ...] = (
     StepWithoutBackward,  # LOP302
     NeverStepped,  # LOP303
     LeakAcrossBatch,  # LOP401
+    TargetLeak,  # LOP402
     MissingNonlinearity,  # LOP501
     BiasBeforeNorm,  # LOP502
     ExcessiveDropout,  # LOP503

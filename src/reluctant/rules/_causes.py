@@ -169,7 +169,7 @@ _FAULTS = ("HED", "INI", "LOP", "GRD", "NUM", "STP", "UNT", "DAT")
 _ENDS = ("FIT101", "FIT201", "FIT401", "FIT501")
 _MINOR = ("DAT302", "HED101", "INI401", "INI501", "LOP502", "UNT101")
 # What is learnt by heart, and holds of nothing else, drives units out of use besides.
-_NAMED = {"DAT302": ("UNT101",), "HED101": (), "LOP401": ()} | CAUSES
+_NAMED = {"DAT302": ("UNT101",), "HED101": (), "LOP401": (), "LOP402": ()} | CAUSES
 CAUSES = {
     code: (*effects, *(() if code in _MINOR else ("DAT302",)), *_ENDS)
     if code.startswith(_FAULTS)

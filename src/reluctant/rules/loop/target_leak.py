@@ -1,0 +1,116 @@
+"""LOP402 target-leak."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
+from reluctant.records.quantities import FUTURE_LEAK, NEXT_TARGETS
+from reluctant.rules._base import Blind, Rule
+
+
+@dataclass(frozen=True)
+class TargetLeak(Rule):
+    """A forecaster is shown the very input that it is to forecast.
+
+    ## Why it stops training
+    Where the target at each place of a sequence is the input at the next, the output
+    must not depend on that input. A causal mask that was forgotten, a recurrent layer
+    that runs in both directions, or a convolution padded on both sides hands it over.
+    The loss then falls to nearly nothing, for the network learns to copy, and not to
+    forecast; what it generates, where there is no next input yet, is worth nothing.
+
+    ## How it is measured
+    Two things are needed. The targets are the inputs one place further on, at nearly
+    all places where the input changes. And the output at one place, as the loss
+    received it, has a gradient by the input at the next place of its own sample. A mask
+    leaves an exact zero. Only the graph of the user's own forward pass is asked, once,
+    in the first sampled steps.
+
+    ## Sick
+    ```python
+    x = torch.sin(0.4 * torch.arange(33) + 6.3 * torch.rand(1024, 1, 1))
+    x, y, loss = x[..., :-1], x[..., 1:], F.mse_loss
+    layers = nn.Conv1d(1, 16, 3), nn.Tanh(), nn.Conv1d(16, 1, 1)
+    model = nn.Sequential(nn.ConstantPad1d((1, 1), 0.0), *layers)
+    ```
+
+    ## Healthy
+    ```python
+    x = torch.sin(0.4 * torch.arange(33) + 6.3 * torch.rand(1024, 1, 1))
+    x, y, loss = x[..., :-1], x[..., 1:], F.mse_loss
+    layers = nn.Conv1d(1, 16, 3), nn.Tanh(), nn.Conv1d(16, 1, 1)
+    model = nn.Sequential(nn.ConstantPad1d((2, 0), 0.0), *layers)
+    ```
+
+    ## Blind spots
+    A loss that does not show its targets, or takes each place by itself. Batch norm
+    makes every place depend on all, so that only a leak well above it is told; a norm
+    over all places of a sample is not looked behind. A network that reads the whole
+    sequence on purpose, to pass it through one narrow vector, as an autoencoder does,
+    and is taught the next input, looks the same where it has no recurrent layers.
+
+    ## Options
+    - `share`: Share of a gradient, by norm, that may fall on the next input. A causal
+      network leaves 0; convolutions by a Fourier transform leave their rounding, 1e-6.
+    - `targets`: Share of the targets that must be the next input, where it changes.
+      Of a short text the mark at its end is none; other tasks agree in half at most.
+
+    ## References
+    - [Vaswani2017] Attention is all you need: why a decoder is masked.
+    """
+
+    share: float = 1e-5
+    targets: float = 0.8
+
+    code = "LOP402"
+    severity = Severity.ERROR
+    since = "0.1.0"
+    needs = ()
+
+    def check(self, trace: Trace) -> Iterator[Finding]:
+        """Yield one finding if outputs depend on their own targets."""
+        shifted = trace.series(NEXT_TARGETS).values
+        if not len(shifted):
+            raise Blind("targets and inputs could not be compared")
+        if not shifted[-1] >= self.targets:
+            return
+        values = {
+            site: float(trace.series(FUTURE_LEAK, site).values[-1])
+            for site in trace.sites(FUTURE_LEAK)
+        }
+        known = {site: value for site, value in values.items() if np.isfinite(value)}
+        if not known:
+            told = [n.text for n in trace.notes("blind") if n.site == "future"]
+            raise Blind(told[-1] if told else "the graph of the outputs was not asked")
+        site = max(known, key=known.__getitem__)
+        leak = known[site]
+        if leak <= self.share:
+            return
+        where = f" that {site} reads" if site else ""
+        yield self.finding(
+            f"the output at one place depends on the input at the next, which is its "
+            f"target in {shifted[-1]:.0%}: {leak:.2g} of its gradient by the sequence"
+            f"{where} falls there, and 0 in a causal network",
+            evidence=(
+                Evidence(
+                    quantity=FUTURE_LEAK.name,
+                    site=site,
+                    step=0,
+                    value=leak,
+                    limit=self.share,
+                    note="share by norm; a causal mask leaves 0",
+                ),
+                Evidence(
+                    quantity=NEXT_TARGETS.name,
+                    site=site,
+                    step=0,
+                    value=float(shifted[-1]),
+                    limit=self.targets,
+                    note="targets that are the input one place further on",
+                ),
+            ),
+            since_step=0,
+            confidence=Confidence.HIGH,
+        )
