@@ -43,10 +43,20 @@ def test_a_high_plateau() -> None:
 
 
 @pytest.mark.parametrize(
-    "loss", [losses(0.2, speed=0.1), losses(0.2, speed=0.004), FLAT * 2]
+    "loss", [losses(0.2, speed=0.1), losses(0.2, speed=0.004)]
 )
-def test_low_falling_or_at_the_constant(loss: list[float]) -> None:
+def test_low_or_falling(loss: list[float]) -> None:
     assert not list(UnderfitPlateau().check(judged(loss=loss, **OUTPUTS)))
+
+
+def test_a_long_run_that_learns_nothing_is_a_warning() -> None:
+    (finding,) = UnderfitPlateau().check(judged(loss=(FLAT * 2)[:200], **OUTPUTS))
+    assert finding.severity is Severity.WARNING
+    assert "nothing was learnt" in finding.message
+    short = {name: rows[:199] for name, rows in OUTPUTS.items()}
+    assert not list(UnderfitPlateau().check(judged(loss=(FLAT * 2)[:199], **short)))
+    part = [*losses(0.2, speed=0.1)[:100], *FLAT * 2][:300]  # it had learnt before
+    assert not list(UnderfitPlateau().check(judged(loss=part, **OUTPUTS)))
 
 
 def test_outcomes_cause_nothing_else() -> None:

@@ -264,7 +264,7 @@ class Watch:
         if not self._now.in_step and self._scaler.skipped(self._backwards):
             self._end_step()
         self._backwards += 1
-        if self._backwards == 1 and not self.step:
+        if self._now.deep or (self._backwards == 1 and not self.step):
             self._recorder.guard("setup", self._meet_latecomers)
         if not self._now.light:
             return
@@ -545,10 +545,14 @@ class Watch:
 
     def _describe_groups(self) -> None:
         now = describe(self.model, self._parameters, self._alive(), name=self.name)
+        before = {(p.name, p.shape): p.std for p in self._setup.parameters}
         self._setup = msgspec.structs.replace(
             self._setup,
             groups=now.groups,
-            parameters=now.parameters,
+            parameters=tuple(  # with the scale at which they began
+                msgspec.structs.replace(p, std=before.get((p.name, p.shape), p.std))
+                for p in now.parameters
+            ),
             modules=now.modules,
         )
         self.trace.describe(self.step, self._setup)

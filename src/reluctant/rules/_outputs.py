@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reluctant.records import Trace
-from reluctant.records.quantities import OUTPUT_MEAN, OUTPUT_SQUARE, OUTPUT_VARIATION
+from reluctant.records.quantities import (
+    OUTPUT_MEAN,
+    OUTPUT_SQUARE,
+    OUTPUT_VARIATION,
+    TARGET_COUNT,
+    TARGET_MEAN,
+    TARGET_SQUARE,
+)
 
 
 class Spread(NamedTuple):
@@ -57,3 +64,29 @@ def spread(trace: Trace, since: int = 0, until: int | None = None) -> Spread:
 def middle(values: NDArray[np.float64]) -> float:
     """The median, nan of nothing."""
     return float(np.median(values)) if values.size else math.nan
+
+
+def stands(trace: Trace) -> bool:
+    """Whether the targets are drawn from one distribution all along.
+
+    Those of a critic, or of a discriminator's turns, move.
+    """
+    for quantity, square in ((TARGET_COUNT, None), (TARGET_MEAN, TARGET_SQUARE)):
+        rows = trace.units(quantity, "").values
+        rows = rows[np.isfinite(rows).all(axis=1)] if rows.size else rows
+        if len(rows) < 6:
+            continue
+        third = len(rows) // 3
+        first, last = rows[:third], rows[-third:]
+        error = np.sqrt(first.var(0) / third + last.var(0) / third)
+        floor = 1e-6 * np.abs(rows).mean(0)
+        if (np.abs(first.mean(0) - last.mean(0)) > 5 * error + floor).any():
+            return False
+        if square is not None:
+            power = trace.units(square, "").values
+            spread_first, spread_last = power[:third].mean(0), power[-third:].mean(0)
+            if (np.maximum(spread_first, spread_last) > 2 * np.minimum(
+                spread_first, spread_last
+            ) + 1e-12).any():  # fmt: skip
+                return False
+    return True

@@ -12,15 +12,12 @@ from reluctant.records.quantities import (
     LOSS,
     OUTPUT_MEAN,
     SUREST_WRONG,
-    TARGET_COUNT,
-    TARGET_MEAN,
-    TARGET_SQUARE,
 )
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import Skill, skill, targets
 from reluctant.rules._held_out import held_out
 from reluctant.rules._loss import course, late_step, sound
-from reluctant.rules._outputs import middle, spread
+from reluctant.rules._outputs import middle, spread, stands
 from reluctant.stats import block_medians
 
 
@@ -139,7 +136,7 @@ class LabelNoise(Rule):
         if not learnt.value <= self.skill or learnt.error > self.skill or not want > 0:
             return ""
         best = float(block_medians(run.values, 10).min())
-        if best < (1 - 2 * self.skill) * learnt.constant or not _stands(trace):
+        if best < (1 - 2 * self.skill) * learnt.constant or not stands(trace):
             return ""
         quarter = late_step(trace)
         late = middle(spread(trace, quarter).values)
@@ -186,29 +183,3 @@ class LabelNoise(Rule):
             f"another label (limit {self.surest:.0%}), late in the run; classes that "
             f"overlap are mistaken where it is unsure"
         ), share
-
-
-def _stands(trace: Trace) -> bool:
-    """Whether the targets are drawn from one distribution all along.
-
-    Those of a critic, or of a discriminator's turns, move.
-    """
-    for quantity, square in ((TARGET_COUNT, None), (TARGET_MEAN, TARGET_SQUARE)):
-        rows = trace.units(quantity, "").values
-        rows = rows[np.isfinite(rows).all(axis=1)] if rows.size else rows
-        if len(rows) < 6:
-            continue
-        third = len(rows) // 3
-        first, last = rows[:third], rows[-third:]
-        error = np.sqrt(first.var(0) / third + last.var(0) / third)
-        floor = 1e-6 * np.abs(rows).mean(0)
-        if (np.abs(first.mean(0) - last.mean(0)) > 5 * error + floor).any():
-            return False
-        if square is not None:
-            power = trace.units(square, "").values
-            spread_first, spread_last = power[:third].mean(0), power[-third:].mean(0)
-            if (np.maximum(spread_first, spread_last) > 2 * np.minimum(
-                spread_first, spread_last
-            ) + 1e-12).any():  # fmt: skip
-                return False
-    return True

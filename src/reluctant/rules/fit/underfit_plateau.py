@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import LOSS
+from reluctant.records.quantities import DATA_BATCHES, LOSS
 from reluctant.rules._base import Blind, Rule
-from reluctant.rules._constant import skill
+from reluctant.rules._constant import Skill, skill, targets
 from reluctant.rules._loss import course, late_step, sound
-from reluctant.rules._outputs import middle, spread
+from reluctant.rules._outputs import middle, spread, stands
+from reluctant.stats import block_medians
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class UnderfitPlateau(Rule):
     The network has learnt what it can in the way in which it is trained. What is left
     is either noise that no network could explain, and then all is well; or structure
     that this one is too small, too strongly regularized or trained too roughly for.
-    Which of the two, the training loss alone does not say. So this is a note.
+    Which of the two, the training loss alone does not say. So this is a note; but a
+    warning where a long run has not learnt anything, and no other rule knows why.
 
     ## How it is measured
     The mean loss over the third quarter of the run and over the last differ by less
@@ -44,9 +46,13 @@ class UnderfitPlateau(Rule):
     ## Options
     - `skill`: Share of the constant predictor's loss that is gone, below which most is
       still there.
-    - `learnt`: What counts as having learnt something; below it other rules speak.
+    - `learnt`: What counts as having learnt something.
     - `flat`: Relative change from the third quarter to the last.
     - `sigmas`: Standard errors of that change which count as none.
+    - `spread`: Variance of the outputs between samples over that of the targets, below
+      which it is a constant and HED101 speaks.
+    - `long`: Steps from which on it is a warning if nothing was learnt at all.
+    - `epochs`: How many epochs that must have been, where their length is known.
     - `min_steps`: How many steps must have been seen.
 
     ## References
@@ -57,6 +63,9 @@ class UnderfitPlateau(Rule):
     learnt: float = 0.02
     flat: float = 0.01
     sigmas: float = 2.0
+    spread: float = 1e-3
+    long: int = 200
+    epochs: float = 3.0
     min_steps: int = 100
 
     code = "FIT201"
@@ -73,7 +82,10 @@ class UnderfitPlateau(Rule):
         known = skill(trace)
         if not known.is_exact:
             raise Blind("the best constant predictor's loss is unknown")
-        if not self.learnt + 2 * known.error < known.value < self.skill:
+        is_nothing = self._is_nothing(trace, known)
+        if not is_nothing and not (
+            self.learnt + 2 * known.error < known.value < self.skill
+        ):
             return
         quarter = len(run.values) // 4
         before, last = run.values[-2 * quarter : -quarter], run.values[-quarter:]
@@ -87,8 +99,12 @@ class UnderfitPlateau(Rule):
         yield self.finding(
             f"the loss has stood at {last.mean():.4g} since step "
             f"{int(run.steps[-2 * quarter]):,}, {known.value:.0%} below the best "
-            f"constant's {known.constant:.4g} (limit {self.skill:.0%}); whether the "
-            f"rest is noise the training loss does not say",
+            f"constant's {known.constant:.4g} (limit {self.skill:.0%}); "
+            + (
+                "nothing was learnt"
+                if is_nothing
+                else "whether the rest is noise the training loss does not say"
+            ),
             evidence=(
                 Evidence(
                     quantity="skill",
@@ -100,5 +116,21 @@ class UnderfitPlateau(Rule):
                 ),
             ),
             since_step=int(run.steps[-2 * quarter]),
+            severity=Severity.WARNING if is_nothing else None,
             confidence=Confidence.LOW,
         )
+
+    def _is_nothing(self, trace: Trace, known: Skill) -> bool:
+        """Whether not a part of a long run was better than the best constant."""
+        run = course(trace)
+        if trace.last_step + 1 < self.long or known.error > self.learnt:
+            return False
+        late = late_step(trace)
+        apart = middle(spread(trace, late).values)
+        if not apart > self.spread * targets(trace, late_step(trace, 0.5)).variance:
+            return False  # a constant: HED101
+        batches = trace.series(DATA_BATCHES).values
+        if batches.size and trace.last_step + 1 < self.epochs * batches[-1]:
+            return False
+        best = float(block_medians(run.values, 10).min())
+        return best > (1 - 2 * self.learnt) * known.constant and stands(trace)

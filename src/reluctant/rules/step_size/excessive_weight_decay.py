@@ -88,16 +88,15 @@ class ExcessiveWeightDecay(Rule):
         learnt = skill(part)
         if not learnt.is_exact:
             return
-        if not learnt.is_none(self.skill):
-            yield from self._held_back(part, learnt)
-            return
         shares: dict[str, float] = {}
         for site in part.sites(WEIGHT_RMS):
             values = part.series(WEIGHT_RMS, site).values
             values = values[np.isfinite(values)]
             if site.endswith("weight") and len(values) > 1 and values[0] > 0:
                 shares[site] = float(values[-1] / values[0])
-        if not shares or float(np.median(list(shares.values()))) > self.left:
+        is_emptied = bool(shares) and np.median(list(shares.values())) <= self.left
+        if not learnt.is_none(self.skill) or not is_emptied:
+            yield from self._held_back(part, learnt)
             return
         site = min(shares, key=shares.__getitem__)
         yield self.finding(

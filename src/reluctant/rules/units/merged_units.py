@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
-from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
+from reluctant.records import Confidence, Evidence, Finding, Layer, Severity, Trace
 from reluctant.records.quantities import COPIED_UNITS, LOSS
 from reluctant.rules._base import Blind, Rule
 
@@ -67,6 +68,8 @@ class MergedUnits(Rule):
             values = values[np.isfinite(values)]
             if layer.is_head or not layer.units or not values.size:
                 continue
+            if _inputs(trace, layer) < 2:
+                continue  # of one input all units are alike, up to a scale
             if len(values) < self.min_samples:
                 raise Blind(
                     f"{len(values)} steps were sampled, {self.min_samples} needed"
@@ -98,3 +101,12 @@ class MergedUnits(Rule):
             since_step=0,
             confidence=Confidence.HIGH,
         )
+
+
+def _inputs(trace: Trace, layer: Layer) -> int:
+    """Numbers that tell units of a layer apart: incoming weights, and a bias."""
+    shapes = {p.name: p.shape for p in trace.setup.parameters}
+    shape = shapes.get(layer.weight)
+    if not shape:
+        return 2  # unknown
+    return prod(shape) // max(1, layer.units) + int(layer.bias in shapes)
