@@ -42,9 +42,7 @@ def test_a_high_plateau() -> None:
     assert "has stood at 1.097" in finding.message
 
 
-@pytest.mark.parametrize(
-    "loss", [losses(0.2, speed=0.1), losses(0.2, speed=0.004)]
-)
+@pytest.mark.parametrize("loss", [losses(0.2, speed=0.1), losses(0.2, speed=0.004)])
 def test_low_or_falling(loss: list[float]) -> None:
     assert not list(UnderfitPlateau().check(judged(loss=loss, **OUTPUTS)))
 
