@@ -97,3 +97,38 @@ def test_loss_functions_can_still_be_scripted(tmp_path: Path) -> None:
         "print(torch.jit.script(loss)(torch.ones(2), torch.zeros(2)))\n"
     )
     assert run_script(str(script), [], runs=tmp_path / "runs").exit_code == 0
+
+
+MODES = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.manual_seed(0)
+y = torch.randint(4, (600,))
+x = torch.randn(600, 20) + 2 * F.one_hot(y, 20)
+hidden = (nn.Linear(20, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.1))
+model = nn.Sequential(*hidden, nn.Linear(32, 4))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+for epoch in range(4):
+    for i in torch.randperm(400).split(32):
+        loss = F.cross_entropy(model(x[i]), y[i])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    {eval}
+    with torch.no_grad():
+        F.cross_entropy(model(x[400:]), y[400:])
+    model.train()
+"""
+
+
+@pytest.mark.parametrize(("line", "is_told"), [("pass", True), ("model.eval()", False)])
+def test_an_evaluation_in_training_mode(
+    tmp_path: Path, line: str, is_told: bool
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(MODES.format(eval=line))
+    result = run_script(str(script), [], runs=tmp_path / "runs", budget=0.9)
+    (diagnosis,) = result.diagnoses
+    assert (of(list(diagnosis.findings), "LOP301") is Severity.WARNING) == is_told

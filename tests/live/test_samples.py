@@ -38,6 +38,15 @@ def lstm(pick: Callable[[Tensor], Tensor], *, batch_first: bool) -> Net:
     )
 
 
+def turned(lay: Callable[[Tensor], Tensor]) -> Net:
+    """An LSTM along the first axis of what is laid out for it."""
+    return Net(
+        lambda p, x: p["out"](p["rnn"](lay(x))[0][-1]),
+        rnn=nn.LSTM(5, 8),
+        out=nn.Linear(8, 3),
+    )
+
+
 def attention(*, batch_first: bool) -> Net:
     return Net(
         lambda p, t: p["out"](p["body"](p["embed"](t)).mean(1)),
@@ -89,10 +98,12 @@ MIXED = {
     ),
     "attention": (lambda: attention(batch_first=False), words),
     "LSTM": (lambda: lstm(lambda h: h[:, -1], batch_first=False), series),
+    "reshaped": (lambda: turned(lambda x: x.reshape(7, 12, 5)), series),
 }
 APART = {
     "softmax over units": (lambda: gated(1), rows),
     "attention among words": (lambda: attention(batch_first=True), words),
+    "transposed": (lambda: turned(lambda x: x.transpose(0, 1)), series),
     "LSTM along time": (lambda: lstm(lambda h: h[:, -1], batch_first=True), series),
     "time first": (lambda: lstm(lambda h: h[-1], batch_first=False), series_by_time),
     "time first, an output at each time": (

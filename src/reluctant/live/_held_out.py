@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from reluctant.live._recorder import Recorder
-from reluctant.records.quantities import HELD_OUT_LOSS
+from reluctant.records.quantities import EVALUATED_TRAINING, HELD_OUT_LOSS
 
 _LOSSES = (
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy",
@@ -77,9 +77,15 @@ class HeldOut:
         self._recorder = recorder
         self._sums: dict[str, tuple[Tensor, int]] = {}
         self._labels: dict[object, str] = {}
+        self._training: dict[str, float] = {}
 
-    def add(self, loss: Tensor, place: tuple[object, str] = ("", "")) -> None:
-        """One more loss, and where it was computed."""
+    def add(
+        self,
+        loss: Tensor,
+        model: nn.Module | None,
+        place: tuple[object, str] = ("", ""),
+    ) -> None:
+        """One more loss, of which model, and where it was computed."""
         key, label = place
         if key not in self._labels:
             if len(self._labels) >= _MOST_SERIES:
@@ -90,13 +96,25 @@ class HeldOut:
         value = loss.detach().double() if loss.device.type != "mps" else loss.detach()
         total, count = self._sums.get(site, (torch.zeros_like(value.mean()), 0))
         self._sums[site] = total + value.mean(), count + 1
+        if site not in self._training and model is not None:
+            norms = [m.training for m in model.modules() if _keeps_statistics(m)]
+            if norms:
+                self._training[site] = sum(norms) / len(norms)
 
     def emit(self) -> None:
         """An evaluation is over when training goes on: record its means."""
         if self._sums:
             for site, (total, count) in self._sums.items():
                 self._recorder.add(HELD_OUT_LOSS, site, total / count)
-            self._sums = {}
+            for site, share in self._training.items():
+                self._recorder.add(EVALUATED_TRAINING, site, share)
+            self._sums, self._training = {}, {}
+
+
+def _keeps_statistics(module: nn.Module) -> bool:
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        return module.track_running_stats
+    return False
 
 
 def place() -> tuple[object, str]:

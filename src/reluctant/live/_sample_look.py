@@ -36,6 +36,8 @@ class SampleLook:
         self._sources: list[tuple[str, Tensor]] = []
         self._inputs: list[tuple[int, ...]] = []
         self._ran: list[tuple[str, tuple[int, ...]]] = []
+        self._given: list[tuple[tuple[int, ...], int]] = []  # laid out in one piece
+        self._read: list[tuple[str, tuple[int, ...], int]] = []
         self._looks = 0
         self._is_done = False
 
@@ -54,16 +56,23 @@ class SampleLook:
         """A recurrent layer has run over the axis that is not its batch's."""
         if inputs.ndim == 3 and not batch_first and not self._is_done:
             self._ran.append((kind, tuple(inputs.shape)))
+            if inputs.is_contiguous():
+                self._read.append((kind, tuple(inputs.shape), inputs.data_ptr()))
 
     def on_inputs(self, inputs: Sequence[Tensor]) -> None:
         """The model has returned; this is what it was given."""
         self._inputs = [tuple(x.shape) for x in inputs]
+        self._given = [
+            (tuple(x.shape), x.data_ptr()) for x in inputs if x.is_contiguous()
+        ]
 
     def forget(self) -> None:
         """The step is over."""
         self._inputs = []
         self._sources.clear()
         self._ran.clear()
+        self._given.clear()
+        self._read.clear()
 
     def look(
         self, outputs: Sequence[Tensor], model: nn.Module, forward_s: float
@@ -80,7 +89,7 @@ class SampleLook:
         self._looks += 1
         self._is_done = self._looks >= _LOOKS
         output = outputs[0]
-        ran = self._ran_over_samples(tuple(output.shape))
+        ran = self._ran_over_samples(tuple(output.shape)) or self._reshaped()
         if ran:
             self._is_done = True
             self._recorder.note("sample-axis", "", ran)
@@ -132,6 +141,23 @@ class SampleLook:
                     f"{kind} got inputs of shape {shape} without batch_first, so it "
                     f"took {along} samples for times and ran along them"
                 )
+        return ""
+
+    def _reshaped(self) -> str:
+        """Why sequences must be cut up and put together anew, or nothing.
+
+        The same numbers in the same order of memory, under swapped axes: a transposed
+        tensor has another order.
+        """
+        for kind, shape, place in self._read:
+            for given, start in self._given:
+                swapped = (given[1], given[0], *given[2:]) if len(given) > 2 else ()
+                if shape == swapped != given and place == start and min(shape[:2]) > 1:
+                    return (
+                        f"inputs of shape {given} were reshaped to {shape} for "
+                        f"{kind}, not transposed: each sequence that it reads is made "
+                        f"of pieces of several samples"
+                    )
         return ""
 
     def _is_plain(self, source: Tensor) -> bool:

@@ -232,7 +232,9 @@ class Watch:
     def held_out(self, loss: Tensor, where: tuple[object, str]) -> None:
         """Note a loss that was computed without gradients, and where."""
         if self._is_attached:
-            self._recorder.guard("evaluation", self._held_out.add, loss, where)
+            self._recorder.guard(
+                "evaluation", self._held_out.add, loss, self.model, where
+            )
 
     def end(self, how: str) -> None:
         """Note how the training ended."""
@@ -258,7 +260,7 @@ class Watch:
             self._recorder.note_blind("loss", reason)
             return
         if not torch.is_grad_enabled():
-            self._held_out.add(loss)
+            self._held_out.add(loss, self.model)
             return
         self._held_out.emit()
         if not self._now.in_step and self._scaler.skipped(self._backwards):

@@ -49,6 +49,13 @@ COPIED_UNITS = Quantity(
 DATA_BATCHES = Quantity(
     "data_batches", "1", "run", "batches of one epoch; those seen where it is longer"
 )
+EVALUATED_TRAINING = Quantity(
+    "evaluated_training",
+    "1",
+    "run",
+    "share of the batch norms that were in training mode while losses were computed "
+    "without gradients, by place in the script",
+)
 EXAM_S = Quantity("exam_s", "s", "run", "time that one exam of a check took, by exam")
 FIRING_RATE = Quantity(
     "firing_rate",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from reluctant.records import EditSource, Finding, Prescription, Trace
-from reluctant.records.quantities import INPUT_TAIL
+from reluctant.records.quantities import EVALUATED_TRAINING, INPUT_TAIL
 from reluctant.remedies._base import Remedy
 
 # what stands there, what should, and where, by the code of the finding
@@ -140,6 +140,16 @@ _EDITS: dict[str, EditSource] = {
 }
 
 
+# where a rule knows several faults, by what it measured besides
+_BY_EVIDENCE: dict[tuple[str, str], EditSource] = {
+    ("LOP301", EVALUATED_TRAINING.name): EditSource(
+        "with torch.no_grad():",
+        "model.eval()\nwith torch.no_grad():\n    ...\nmodel.train()",
+        "the evaluation",
+    ),
+}
+
+
 @dataclass(frozen=True)
 class EditTheSource(Remedy):
     """Change the line that is at fault.
@@ -167,7 +177,7 @@ class EditTheSource(Remedy):
         measured = finding.evidence[0].quantity if finding.evidence else ""
         if finding.code == "DAT102" and measured != INPUT_TAIL.name:
             return None  # a scale by feature is enough
-        edit = _EDITS[finding.code]
+        edit = _BY_EVIDENCE.get((finding.code, measured), _EDITS[finding.code])
         return Prescription(
             remedy=self.name(),
             cures=finding.code,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from reluctant.records import Finding, Prescription, Trace, TrainMode
+from reluctant.records.quantities import MODEL_TRAINING
 from reluctant.remedies._base import Remedy
 
 
@@ -28,7 +29,9 @@ class TrainInTrainingMode(Remedy):
     may_treat = ("LOP301",)
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
-        """Switch it on."""
+        """Switch it on; no cure for an evaluation."""
+        if finding.evidence and finding.evidence[0].quantity != MODEL_TRAINING.name:
+            return None
         return Prescription(
             remedy=self.name(),
             cures=finding.code,

@@ -31,7 +31,8 @@ class LeakAcrossBatch(Rule):
     out, not assumed. A watched training is not run again: the output of a sample in
     the middle is differentiated by what the first layer made of all samples, and must
     depend on samples before and behind it; and a recurrent layer must not have run
-    along the axis that the outputs follow.
+    along the axis that the outputs follow, nor have read the model's inputs in the same
+    order of memory under swapped axes.
 
     ## Sick
     ```python
@@ -76,7 +77,7 @@ class LeakAcrossBatch(Rule):
                         step=ran.step,
                         value=0.0,
                         limit=1.0,
-                        note="the outputs follow the axis that was taken for time",
+                        note="samples lie along another axis than it reads them",
                     ),
                 ),
                 since_step=0,
