@@ -11,6 +11,7 @@ from reluctant.rules import Blind
 from reluctant.rules.numerics.overflow_ahead import OverflowAhead
 from reluctant.rules.step_size.noise_floor import NoiseFloor
 from reluctant.rules.step_size.oscillating_loss import OscillatingLoss
+from reluctant.rules.step_size.single_step_catastrophe import SingleStepCatastrophe
 from reluctant.rules.step_size.step_near_limit import StepNearLimit
 from rules.rule_cases import FALLING, judged, mlp_setup
 
@@ -171,3 +172,14 @@ def test_a_rise_that_ends_is_no_growth() -> None:
 def test_ten_losses_say_nothing() -> None:
     with pytest.raises(Blind, match="10 losses, 18 needed"):
         list(OverflowAhead().check(growing(1.5, steps=10)))
+
+
+# --- single-step-catastrophe
+
+
+@pytest.mark.parametrize(("after", "is_told"), [(0.02, False), (1.2, True)])
+def test_a_spike_that_a_converged_run_comes_back_from(after: float, is_told: bool):
+    spike = [0.7, 0.3, 0.1]
+    loss = [2.3 * 0.9**i + 0.004 for i in range(80)] + spike + [after] * 40
+    found = list(SingleStepCatastrophe().check(judged(loss=loss)))
+    assert bool(found) == is_told

@@ -92,7 +92,12 @@ class SingleStepCatastrophe(Rule):
         ]
         after = values[at + 1 : at + 1 + self.level]
         late = _middle(after)
-        stays = after.size > 0 and not late <= 3 * before
+        end = _middle(values[max(at + 1, len(values) - self.level) :])
+        # a spike that a converged run comes back from, to what is next to nothing of
+        # its first loss, is none
+        low = max(3 * before, 0.02 * abs(float(values[0])))
+        is_back = late <= low or end <= low
+        stays = after.size > 0 and not is_back
         if not harm and not stays:
             return
         text = harm[0].text if harm else f"the loss stays at {late:.3g}"
