@@ -1,6 +1,8 @@
 """Whether a forecaster is shown what it is to forecast, as its own graph shows it."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
 
 import pytest
 import torch
@@ -266,70 +268,65 @@ def without_first(outputs: Tensor, y: Tensor) -> Tensor:
     return flat(outputs[:, 1:], y[:, 1:])
 
 
-LEAKING = {
-    "transformer, padded texts": (lambda: masks_padding(False), padded, flat),
-    "transformer": (lambda: transformer(False), words, flat),
-    "transformer, classes second": (lambda: transformer(False), words, classes_second),
+Case: TypeAlias = tuple[Callable[[], Net], Any, Any]
+# nets that differ in one thing: whether what is to come is hidden from them
+PAIRS: dict[str, tuple[Callable[[bool], Net], Any, Any]] = {
+    "transformer, padded texts": (masks_padding, padded, flat),
+    "transformer": (transformer, words, flat),
+    "transformer, classes second": (transformer, words, classes_second),
     "transformer, time first": (
-        lambda: transformer(False, batch_first=False),
+        partial(transformer, batch_first=False),
         words_by_time,
         flat,
     ),
-    "transformer, one text, cut at the loss": (
-        lambda: transformer(False),
-        same_words,
-        without_last,
+    "transformer, one text, cut at the loss": (transformer, same_words, without_last),
+    "attention by hand": (by_hand, words, logs),
+    "LSTM": (lambda hides: lstm(not hides), words, flat),
+    "LSTM, time first": (
+        lambda hides: lstm(not hides, batch_first=False),
+        words_by_time,
+        flat,
     ),
-    "attention by hand": (lambda: by_hand(False), words, logs),
-    "LSTM": (lambda: lstm(True), words, flat),
-    "LSTM, time first": (lambda: lstm(True, batch_first=False), words_by_time, flat),
-    "LSTM, packed": (lambda: packed(True), words, smoothed),
-    "LSTM on one-hot words": (lambda: one_hot_forecaster(True), one_hot, flat),
-    "GRU on numbers": (lambda: forecaster(True), series, squares),
+    "LSTM, packed": (lambda hides: packed(not hides), words, smoothed),
+    "LSTM on one-hot words": (
+        lambda hides: one_hot_forecaster(not hides),
+        one_hot,
+        flat,
+    ),
+    "GRU on numbers": (lambda hides: forecaster(not hides), series, squares),
     "GRU on numbers, of which one is forecast": (
-        lambda: forecaster(True, 1),
+        lambda hides: forecaster(not hides, 1),
         one_of_them,
         F.mse_loss,
     ),
-    "convolution": (lambda: convolution(1, 1), channels, F.mse_loss),
+    "convolution": (
+        lambda hides: convolution(*((2, 0) if hides else (1, 1))),
+        channels,
+        F.mse_loss,
+    ),
+    "convolution of words": (
+        lambda hides: words_convolved(*((2, 0) if hides else (1, 1))),
+        words,
+        flat,
+    ),
+    "translator": (translator, translated, flat),
+}
+
+
+def half(hides: bool) -> dict[str, Case]:
+    return {name: (partial(net, hides), *rest) for name, (net, *rest) in PAIRS.items()}
+
+
+LEAKING: dict[str, Case] = half(False) | {
     "convolution, same": (same_padding, channels, F.l1_loss),
     "convolution and batch norm": (
         lambda: convolution(1, 1, nn.BatchNorm1d(8)),
         channels,
         F.mse_loss,
     ),
-    "convolution of words": (lambda: words_convolved(1, 1), words, flat),
-    "translator": (lambda: translator(False), translated, flat),
 }
-APART = {
-    "transformer, padded texts": (lambda: masks_padding(True), padded, flat),
-    "transformer": (lambda: transformer(True), words, flat),
-    "transformer, classes second": (lambda: transformer(True), words, classes_second),
-    "transformer, time first": (
-        lambda: transformer(True, batch_first=False),
-        words_by_time,
-        flat,
-    ),
-    "transformer, one text, cut at the loss": (
-        lambda: transformer(True),
-        same_words,
-        without_last,
-    ),
-    "attention by hand": (lambda: by_hand(True), words, logs),
-    "LSTM": (lambda: lstm(False), words, flat),
-    "LSTM, time first": (lambda: lstm(False, batch_first=False), words_by_time, flat),
-    "LSTM, packed": (lambda: packed(False), words, smoothed),
-    "LSTM on one-hot words": (lambda: one_hot_forecaster(False), one_hot, flat),
-    "GRU on numbers": (lambda: forecaster(False), series, squares),
-    "GRU on numbers, of which one is forecast": (
-        lambda: forecaster(False, 1),
-        one_of_them,
-        F.mse_loss,
-    ),
-    "convolution": (lambda: convolution(2, 0), channels, F.mse_loss),
+APART: dict[str, Case] = half(True) | {
     "convolution, cut behind": (cut_behind, channels, F.l1_loss),
-    "convolution of words": (lambda: words_convolved(2, 0), words, flat),
-    "translator": (lambda: translator(True), translated, flat),
     "translator that copies": (lambda: translator(True), copied, flat),
     "masked words": (lambda: transformer(False), masked_words, flat),
     "same words": (lambda: transformer(False), same_words, flat),

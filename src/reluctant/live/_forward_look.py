@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from reluctant.live._death_look import DeathLook
 from reluctant.live._governor import clock
 from reluctant.live._loaders import FirstBatch, first_batch
+from reluctant.live._models import keeps_statistics
 from reluctant.live._recorder import Recorder
 from reluctant.live._tap import Pass
 from reluctant.probes import (
@@ -181,9 +182,7 @@ def _has_modes(module: nn.Module) -> bool:
     """Whether a module does one thing in training and another in evaluation."""
     if isinstance(module, nn.modules.dropout._DropoutNd):
         return module.p > 0
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        return module.track_running_stats
-    return False
+    return keeps_statistics(module)
 
 
 def tensors_in(value: Any, depth: int = 4) -> list[Tensor]:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reluctant.live._models import keeps_statistics
 from reluctant.live._recorder import Recorder
 from reluctant.records.quantities import EVALUATED_TRAINING, HELD_OUT_LOSS
 
@@ -97,7 +98,7 @@ class HeldOut:
         total, count = self._sums.get(site, (torch.zeros_like(value.mean()), 0))
         self._sums[site] = total + value.mean(), count + 1
         if site not in self._training and model is not None:
-            norms = [m.training for m in model.modules() if _keeps_statistics(m)]
+            norms = [m.training for m in model.modules() if keeps_statistics(m)]
             if norms:
                 self._training[site] = sum(norms) / len(norms)
 
@@ -109,12 +110,6 @@ class HeldOut:
             for site, share in self._training.items():
                 self._recorder.add(EVALUATED_TRAINING, site, share)
             self._sums, self._training = {}, {}
-
-
-def _keeps_statistics(module: nn.Module) -> bool:
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        return module.track_running_stats
-    return False
 
 
 def place() -> tuple[object, str]:

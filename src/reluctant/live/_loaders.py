@@ -1,12 +1,13 @@
 """Which DataLoaders there are: what a training could see, and how it is cut up."""
 
-import gc
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
+
+from reluctant.live._models import alive
 
 _KEPT, _FEWEST = 8, 4  # rows by which a batch is known again
 _MOST_ENTRIES, _MOST_SEARCHED = 200_000, 200_000_000
@@ -66,11 +67,10 @@ def more_data(batch: int, first: FirstBatch | None) -> str:
             f"the batch is {batch:,} of {first.held:,} samples that lie in one tensor"
         )
     wanted, shape = first.rows, tuple(first.rows.shape[1:])
-    for held in gc.get_objects():
+    for held in alive(Tensor):
         try:
             is_data = (
-                issubclass(type(held), Tensor)
-                and tuple(held.shape[1:]) == shape
+                tuple(held.shape[1:]) == shape
                 and held.shape[0] >= _PART * first.samples
                 and held.dtype == wanted.dtype
                 and held.device == wanted.device
@@ -124,11 +124,9 @@ def largest_loader(batch: int) -> DataLoader[Any] | None:
 
 def _iterators() -> Iterator[Any]:
     """Those of loaders over batches, begun and not yet at their end."""
-    for held in gc.get_objects():
+    # no public name leads from a loader to the loop that runs over it
+    for held in alive(_BaseDataLoaderIter):
         try:
-            # no public name leads from a loader to the loop that runs over it
-            if not issubclass(type(held), _BaseDataLoaderIter):
-                continue
             is_batched = isinstance(held._index_sampler, BatchSampler)
             if is_batched and 0 < held._num_yielded < len(held):
                 yield held
@@ -138,11 +136,9 @@ def _iterators() -> Iterator[Any]:
 
 def _loaders() -> Iterator[tuple[DataLoader[Any], int]]:
     """Those over a data set that has a length, with it."""
-    for held in gc.get_objects():
+    for held in alive(DataLoader):
         try:
-            # of the type, for to ask a proxy for its class may warn or run its code
-            if not issubclass(type(held), DataLoader):
-                continue
-            yield held, len(held.dataset)
+            dataset: Any = held.dataset  # which need not have a length
+            yield held, len(dataset)
         except (TypeError, ReferenceError, NotImplementedError, AttributeError):
             continue

@@ -4,12 +4,28 @@ import gc
 import sys
 from collections.abc import Iterable, Iterator
 from types import FrameType
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+_Kind = TypeVar("_Kind")
 _MOST_KEPT = 256  # entries of a plain container that are looked through
+
+
+def alive(kind: type[_Kind]) -> Iterator[_Kind]:
+    """All live objects of a type, found by looking through everything once."""
+    for held in gc.get_objects():
+        # of the type, for to ask a proxy for its class may warn or run its code
+        if issubclass(type(held), kind):
+            yield held
+
+
+def keeps_statistics(module: nn.Module) -> bool:
+    """Whether it normalizes by what it saw in training, once in evaluation mode."""
+    is_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
+    return is_norm and bool(module.track_running_stats)
 
 
 def models_of(parameters: Iterable[Tensor]) -> list[nn.Module]:
@@ -19,7 +35,7 @@ def models_of(parameters: Iterable[Tensor]) -> list[nn.Module]:
     another one is represented by that one.
     """
     wanted = {id(p) for p in parameters}
-    modules = [o for o in gc.get_objects() if issubclass(type(o), nn.Module)]
+    modules = list(alive(nn.Module))
     parents: dict[int, list[nn.Module]] = {}
     for module in modules:
         for child in module.__dict__.get("_modules", {}).values():

@@ -266,11 +266,11 @@ class Watch:
         if not self._now.in_step and self._scaler.skipped(self._backwards):
             self._end_step()
         self._backwards += 1
-        if self._now.deep or (self._backwards == 1 and not self.step):
-            self._recorder.guard("setup", self._meet_latecomers)
         if not self._now.light:
             return
         start = clock()
+        if self._now.deep:  # as the first step always is
+            self._recorder.guard("setup", self._meet_latecomers)
         value = self._recorder.add_loss(loss.detach())
         if not math.isfinite(value) and not self._is_origin_noted:
             self._is_origin_noted = True

@@ -33,3 +33,8 @@ class Remedy(abc.ABC):
     def name(cls) -> str:
         """The class name in kebab-case: an imperative."""
         return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+
+
+def measured(finding: Finding) -> str:
+    """By which quantity it was found, where a rule knows several faults; or `""`."""
+    return finding.evidence[0].quantity if finding.evidence else ""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from reluctant.records import EditSource, Finding, Prescription, Trace
 from reluctant.records.quantities import EVALUATED_TRAINING, INPUT_TAIL
-from reluctant.remedies._base import Remedy
+from reluctant.remedies._base import Remedy, measured
 
 # what stands there, what should, and where, by the code of the finding
 _EDITS: dict[str, EditSource] = {
@@ -174,10 +174,10 @@ class EditTheSource(Remedy):
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Say what usually stands there, and what should."""
-        measured = finding.evidence[0].quantity if finding.evidence else ""
-        if finding.code == "DAT102" and measured != INPUT_TAIL.name:
+        by = measured(finding)
+        if finding.code == "DAT102" and by != INPUT_TAIL.name:
             return None  # a scale by feature is enough
-        edit = _BY_EVIDENCE.get((finding.code, measured), _EDITS[finding.code])
+        edit = _BY_EVIDENCE.get((finding.code, by), _EDITS[finding.code])
         return Prescription(
             remedy=self.name(),
             cures=finding.code,

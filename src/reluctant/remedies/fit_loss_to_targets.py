@@ -11,7 +11,7 @@ from reluctant.records import (
     UnboundOutputs,
 )
 from reluctant.records.quantities import INPUT_DISTANCES, TARGET_MEDIAN_SHARE
-from reluctant.remedies._base import Remedy
+from reluctant.remedies._base import Remedy, measured
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ class FitLossToTargets(Remedy):
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Swap the loss; where only its reduction is wrong, only that."""
-        measured = finding.evidence[0].quantity if finding.evidence else ""
-        if edit := _EDITS.get(measured):
+        if edit := _EDITS.get(measured(finding)):
             return Prescription(
                 remedy=self.name(),
                 cures=finding.code,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from reluctant.records import Finding, Prescription, StandardizeInput, Trace
 from reluctant.records.quantities import INPUT_TAIL
-from reluctant.remedies._base import Remedy
+from reluctant.remedies._base import Remedy, measured
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class StandardizeInputs(Remedy):
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Measure on the data, scale before the first layer; no cure for a tail."""
-        if finding.evidence and finding.evidence[0].quantity == INPUT_TAIL.name:
+        if measured(finding) == INPUT_TAIL.name:
             return None
         return Prescription(
             remedy=self.name(),

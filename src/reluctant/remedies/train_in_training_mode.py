@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from reluctant.records import Finding, Prescription, Trace, TrainMode
-from reluctant.records.quantities import MODEL_TRAINING
-from reluctant.remedies._base import Remedy
+from reluctant.records.quantities import EVALUATED_TRAINING
+from reluctant.remedies._base import Remedy, measured
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TrainInTrainingMode(Remedy):
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Switch it on; no cure for an evaluation."""
-        if finding.evidence and finding.evidence[0].quantity != MODEL_TRAINING.name:
+        if measured(finding) == EVALUATED_TRAINING.name:
             return None
         return Prescription(
             remedy=self.name(),

@@ -79,15 +79,43 @@ def late_step(trace: Trace, share: float = _LATE) -> int:
     return int(trace.last_step * (1 - share))
 
 
+class Stretches(NamedTuple):
+    """The last part of the losses of a run, and as many right before it.
+
+    Attributes:
+        before: Mean loss of the earlier part.
+        last: Mean loss of the last part.
+        error: Standard error of their difference.
+        size: Losses in each.
+    """
+
+    before: float
+    last: float
+    error: float
+    size: int
+
+
+def stretches(run: Course, parts: int) -> Stretches:
+    """Compare the last of so many equal parts with the one before it.
+
+    Args:
+        run: At least `parts` losses.
+        parts: At least 2.
+    """
+    size = len(run.values) // parts
+    before, last = run.values[-2 * size : -size], run.values[-size:]
+    error = float(np.hypot(before.std(), last.std()) / np.sqrt(size))
+    return Stretches(float(before.mean()), float(last.mean()), error, size)
+
+
 def last_fifth(trace: Trace) -> float:
     """Share of the whole fall of the loss that came in the last fifth of the run.
 
     0.2 of a fall at one pace, 0 of one that is over or of a run of under 50 losses.
     """
     run = course(trace)
-    fifth = len(run.values) // 5
-    if fifth < 10:
+    if len(run.values) < 50:
         return 0.0
-    before, last = run.values[-2 * fifth : -fifth], run.values[-fifth:]
-    whole = run.start - float(last.mean())
-    return float(before.mean() - last.mean()) / whole if whole > 0 else 0.0
+    end = stretches(run, 5)
+    whole = run.start - end.last
+    return (end.before - end.last) / whole if whole > 0 else 0.0

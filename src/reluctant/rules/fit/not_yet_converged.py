@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import skill
-from reluctant.rules._loss import course, sound
+from reluctant.rules._loss import course, sound, stretches
 
 
 @dataclass(frozen=True)
@@ -64,18 +62,15 @@ class NotYetConverged(Rule):
         run = course(trace)
         if len(run.values) < self.min_steps:
             raise Blind(f"{len(run.values)} losses, {self.min_steps} needed")
-        fifth = len(run.values) // 5
-        before, last = run.values[-2 * fifth : -fifth], run.values[-fifth:]
-        fell = float(before.mean() - last.mean())
-        error = float(np.hypot(before.std(), last.std()) / np.sqrt(fifth))
+        end = stretches(run, 5)
+        fell, whole = end.before - end.last, run.start - end.last
         learnt = skill(trace)
-        whole = run.start - float(last.mean())
         if not learnt.value > self.skill or not whole > 0:
             return
-        if fell < self.share * whole or fell < self.sigmas * error:
+        if fell < self.share * whole or fell < self.sigmas * end.error:
             return
         yield self.finding(
-            f"the loss still falls: from {before.mean():.4g} to {last.mean():.4g} over "
+            f"the loss still falls: from {end.before:.4g} to {end.last:.4g} over "
             f"the last fifth of {trace.last_step + 1:,} steps, {fell / whole:.0%} of "
             f"all that it fell (limit {self.share:.0%}); nothing is wrong with that",
             evidence=(
@@ -88,6 +83,6 @@ class NotYetConverged(Rule):
                     note=f"share of the fall from {run.start:.4g}",
                 ),
             ),
-            since_step=int(run.steps[-fifth]),
+            since_step=int(run.steps[-end.size]),
             confidence=Confidence.MEDIUM,
         )

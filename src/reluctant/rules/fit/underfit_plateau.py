@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import DATA_BATCHES, LOSS
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import Skill, skill, targets
-from reluctant.rules._loss import course, late_step, sound
+from reluctant.rules._loss import course, late_step, sound, stretches
 from reluctant.rules._outputs import middle, spread, stands
 from reluctant.stats import block_medians
 
@@ -82,23 +80,21 @@ class UnderfitPlateau(Rule):
         known = skill(trace)
         if not known.is_exact:
             raise Blind("the best constant predictor's loss is unknown")
-        is_nothing = self._is_nothing(trace, known)
+        apart = middle(spread(trace, late_step(trace)).values)
+        if not apart > 0:
+            return
+        is_nothing = self._is_nothing(trace, known, apart)
         if not is_nothing and not (
             self.learnt + 2 * known.error < known.value < self.skill
         ):
             return
-        quarter = len(run.values) // 4
-        before, last = run.values[-2 * quarter : -quarter], run.values[-quarter:]
-        change = float(abs(before.mean() - last.mean()))
-        error = float(np.hypot(before.std(), last.std()) / np.sqrt(quarter))
-        if change > max(self.flat * known.constant, self.sigmas * error):
-            return
-        apart = middle(spread(trace, late_step(trace)).values)
-        if not apart > 0:
+        end = stretches(run, 4)
+        change = abs(end.before - end.last)
+        if change > max(self.flat * known.constant, self.sigmas * end.error):
             return
         yield self.finding(
-            f"the loss has stood at {last.mean():.4g} since step "
-            f"{int(run.steps[-2 * quarter]):,}, {known.value:.0%} below the best "
+            f"the loss has stood at {end.last:.4g} since step "
+            f"{int(run.steps[-2 * end.size]):,}, {known.value:.0%} below the best "
             f"constant's {known.constant:.4g} (limit {self.skill:.0%}); "
             + (
                 "nothing was learnt"
@@ -115,18 +111,16 @@ class UnderfitPlateau(Rule):
                     note=f"change over the last half {change:.2g}",
                 ),
             ),
-            since_step=int(run.steps[-2 * quarter]),
+            since_step=int(run.steps[-2 * end.size]),
             severity=Severity.WARNING if is_nothing else None,
             confidence=Confidence.LOW,
         )
 
-    def _is_nothing(self, trace: Trace, known: Skill) -> bool:
+    def _is_nothing(self, trace: Trace, known: Skill, apart: float) -> bool:
         """Whether not a part of a long run was better than the best constant."""
         run = course(trace)
         if trace.last_step + 1 < self.long or known.error > self.learnt:
             return False
-        late = late_step(trace)
-        apart = middle(spread(trace, late).values)
         if not apart > self.spread * targets(trace, late_step(trace, 0.5)).variance:
             return False  # a constant: HED101
         batches = trace.series(DATA_BATCHES).values

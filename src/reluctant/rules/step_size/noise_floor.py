@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS, STEP_CURVATURE, STEP_GAIN
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import skill
 from reluctant.rules._gauge import pairs
-from reluctant.rules._loss import course, late_step, sound
+from reluctant.rules._loss import course, late_step, sound, stretches
 from reluctant.rules._optimizers import momentum
 from reluctant.rules._rates import rates
 
@@ -88,14 +86,13 @@ class NoiseFloor(Rule):
             raise Blind(f"{len(run.values)} losses, {self.min_steps} needed")
         if run.broke >= 0 or any(r.last < self.constant * r.peak for r in known):
             return
-        quarter = len(run.values) // 4
-        before, last = run.values[-2 * quarter : -quarter], run.values[-quarter:]
-        error = np.hypot(before.std(), last.std()) / np.sqrt(quarter)
-        change = abs(before.mean() - last.mean())
-        if change > min(self.sigmas * error, self.flat * abs(last.mean())):
+        end = stretches(run, 4)
+        if abs(end.before - end.last) > min(
+            self.sigmas * end.error, self.flat * abs(end.last)
+        ):
             return
         learnt = skill(part)
-        if not learnt.is_exact or not last.mean() > 0:
+        if not learnt.is_exact or not end.last > 0:
             raise Blind("the best constant predictor's loss is unknown")
         if learnt.is_none(0.02):
             return  # it is no minimum that it stays at
@@ -103,14 +100,14 @@ class NoiseFloor(Rule):
         gain = gain[steps >= late_step(part, 2 / 3)]
         if len(gain) < self.min_samples:
             raise Blind(f"{len(gain)} late samples of the gauge, {self.min_samples}")
-        scale = 1 / (4 * (1 - momentum(part)) * float(last.mean()))
+        scale = 1 / (4 * (1 - momentum(part)) * end.last)
         share = scale * float(gain.mean())
         spread = scale * float(gain.std()) / len(gain) ** 0.5
         if not share - spread > self.share:
             return
         yield self.finding(
-            f"the loss has stood at {last.mean():.4g} since step "
-            f"{int(run.steps[-2 * quarter])} at a constant rate, and the noise of the "
+            f"the loss has stood at {end.last:.4g} since step "
+            f"{int(run.steps[-2 * end.size])} at a constant rate, and the noise of the "
             f"steps makes {min(share, 1.0):.0%} ± {spread:.0%} of it (limit "
             f"{self.share:.0%})",
             evidence=(
@@ -124,7 +121,7 @@ class NoiseFloor(Rule):
                     "share of the loss",
                 ),
             ),
-            since_step=int(run.steps[-2 * quarter]),
+            since_step=int(run.steps[-2 * end.size]),
             severity=None if learnt.value < self.skill else Severity.NOTE,
             confidence=Confidence.MEDIUM,
         )
