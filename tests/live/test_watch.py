@@ -361,7 +361,7 @@ def test_small_batches_are_gauged_in_bursts() -> None:
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 1))
         optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-        with reluctant.watch(model, optimizer) as run:
+        with reluctant.watch(model, optimizer, budget=1.0) as run:
             for _ in range(120):
                 loss = run.loss(model(torch.randn(size, 3)).square().mean())
                 optimizer.zero_grad()
