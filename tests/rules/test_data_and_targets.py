@@ -77,7 +77,26 @@ def crawl(sick: bool) -> Parts:
     return Parts(x, y, rate=0.05, clip=3e-3 if sick else 10.0, steps=600)
 
 
+def tides(sick: bool) -> Parts:
+    """What a gauge reads against the time of day; read in that order, or shuffled."""
+    x = 2 * torch.rand(2560, 6) - 1
+    x = x[x[:, 3].argsort()] if sick else x
+    y = (x[:, :1] * x[:, 1:2] + (3 * x[:, 2:3]).tanh()) - 3 * x[:, 3:4]
+    return Parts(x, y, rate=0.1)
+
+
+def shelves(sick: bool) -> Parts:
+    """Kinds that lie in order of their number, mixed with their neighbours."""
+    y = torch.randint(8, (1280,))
+    place = y + 0.7 * torch.randn(1280)
+    y = y[place.argsort()] if sick else y
+    x = torch.randn(8, 20)[y] + 1.5 * torch.randn(1280, 20)
+    return Parts(x, y, F.cross_entropy, 0.1, outputs=8)
+
+
 TOLD = {
+    tides: "unshuffled",
+    shelves: "unshuffled",
     rain: "wrong-loss-for-targets",
     kinds_or_grades: "wrong-loss-for-targets",
     wealth: "skewed-input",
@@ -116,6 +135,18 @@ def test_the_fault_is_the_headline_and_the_twin_is_clear(build, seed):
     assert root.name == TOLD[build]
     healthy = watched(build, False, seed)
     assert not [f for f in healthy.findings if f.severity is not Severity.NOTE]
+
+
+def ordered_and_kept(sick: bool) -> Parts:
+    """In order too, but one line fits all of it: nothing is forgotten."""
+    x = torch.randn(1280, 6)
+    x = x[x[:, 3].argsort()]
+    return Parts(x, x[:, :1] - 2 * x[:, 3:4], rate=0.01)
+
+
+def test_order_alone_is_no_fault():
+    found = watched(ordered_and_kept, False, 0).findings
+    assert "unshuffled" not in {f.name for f in found}
 
 
 def test_distances_are_those_of_all_pairs():
