@@ -42,8 +42,8 @@ class Unshuffled(Rule):
     are alike but for chance.
 
     Amounts, and the milder orders of classes: the share of the targets' variance that
-    lies between batches. In shuffled batches of n it is 1/n. Order alone is no fault; the
-    forgetting is: each time the data start over, the loss of the first batches lies
+    lies between batches. In shuffled batches of n it is 1/n. Order alone is no fault,
+    but forgetting is: each time the data start over, the loss of the first batches lies
     well above that of the last ones before, as they have not been seen for an epoch.
 
     ## Sick
@@ -57,10 +57,10 @@ class Unshuffled(Rule):
     ```
 
     ## Blind spots
-    Batches of fewer than `min_batch` samples. Amounts in order where the length of an
-    epoch is not known, nor told
-    by batches that come back, or fewer than `min_restarts` were begun. Data whose first part is
-    harder in itself look like forgetting, if they come in order.
+    Batches of fewer than `min_batch` samples. Amounts in order where neither the loader
+    nor batches that come back tell how long an epoch is, or where fewer than
+    `min_restarts` began. Data that come in order and whose first part is the harder one
+    look like forgetting.
 
     ## Options
     - `share`: Share of its most frequent class from which on a batch is of one class.
@@ -144,10 +144,10 @@ class Unshuffled(Rule):
             return
         yield self.finding(
             f"{between:.0%} of the targets' variance lies between the batches (limit "
-            f"{self.between:.0%}; by chance {1 / trace.setup.batch_size:.0%}): the data "
-            f"come in an order. Each time they start over, the loss is {jump:.1f} times "
-            f"that of the batches before (median of {len(jumps)}; limit {self.jump}): "
-            "what an epoch began with is forgotten at its end",
+            f"{self.between:.0%}; {1 / trace.setup.batch_size:.0%} by chance): the "
+            "data come in an order. Each time they start over, the loss is "
+            f"{jump:.1f} times that of the batches before (median of {len(jumps)}; "
+            f"limit {self.jump}): what an epoch began with is forgotten at its end",
             evidence=(
                 Evidence(
                     quantity=TARGET_MEAN.name,
