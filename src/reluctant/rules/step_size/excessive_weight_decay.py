@@ -30,7 +30,9 @@ class ExcessiveWeightDecay(Rule):
     the network learns are what decay is for. Or the pull of the decay, weight times
     weight decay, against the gradient that it is added to, where the loss has come to
     rest and much is left of it: where the two are of one size, what still would be
-    learnt only makes up for the decay.
+    learnt only makes up for the decay. Batches hide that in noise; weights that have
+    become smaller than they were drawn show it too, as those of networks that learn
+    grow, and then a part of the gradient's size is enough.
 
     ## Sick
     ```python
@@ -51,6 +53,10 @@ class ExcessiveWeightDecay(Rule):
     - `skill`: What counts as having learnt something.
     - `pull`: Pull of the decay over the root mean square of the gradient, in the weight
       in the middle. Gradients of batches hold noise besides, so it stays below 1.
+    - `shrunk`: Share of the first RMS, of the weight in the middle, below which weights
+      have shrunk.
+    - `pull_shrunk`: Pull that is enough for those: the mean gradient is rarely more
+      than a twentieth of a batch's where the loss has come to rest.
     - `rest`: Skill above which nothing much can be held back.
     - `falls`: Share of its whole fall that the loss may still fall in the last fifth.
     - `min_losses`: How many losses it takes to see that.
@@ -63,6 +69,8 @@ class ExcessiveWeightDecay(Rule):
     left: float = 0.3
     skill: float = 0.1
     pull: float = 0.2
+    shrunk: float = 0.7
+    pull_shrunk: float = 0.05
     rest: float = 0.9
     falls: float = 0.03
     min_losses: int = 100
@@ -88,15 +96,10 @@ class ExcessiveWeightDecay(Rule):
         learnt = skill(part)
         if not learnt.is_exact:
             return
-        shares: dict[str, float] = {}
-        for site in part.sites(WEIGHT_RMS):
-            values = part.series(WEIGHT_RMS, site).values
-            values = values[np.isfinite(values)]
-            if site.endswith("weight") and len(values) > 1 and values[0] > 0:
-                shares[site] = float(values[-1] / values[0])
+        shares = _left(part)
         is_emptied = bool(shares) and np.median(list(shares.values())) <= self.left
         if not learnt.is_none(self.skill) or not is_emptied:
-            yield from self._held_back(part, learnt)
+            yield from self._held_back(part, learnt, shares)
             return
         site = min(shares, key=shares.__getitem__)
         yield self.finding(
@@ -120,7 +123,9 @@ class ExcessiveWeightDecay(Rule):
             confidence=Confidence.HIGH,
         )
 
-    def _held_back(self, trace: Trace, learnt: Skill) -> Iterator[Finding]:
+    def _held_back(
+        self, trace: Trace, learnt: Skill, shares: dict[str, float]
+    ) -> Iterator[Finding]:
         """A finding if the gradient does little but make up for the decay."""
         is_short = len(course(trace).values) < self.min_losses
         if learnt.value >= self.rest or is_short or last_fifth(trace) > self.falls:
@@ -140,19 +145,22 @@ class ExcessiveWeightDecay(Rule):
                     decay * np.median(weight) / np.median(gradient)
                 )
         middle = float(np.median(list(pulls.values()))) if pulls else 0.0
-        if not middle >= self.pull:
+        left = float(np.median([shares.get(name, 1.0) for name in pulls] or [1.0]))
+        limit = self.pull_shrunk if left <= self.shrunk else self.pull
+        if not middle >= limit:
             return
+        size = f" and has left {left:.0%} of their first size" if left < 1 else ""
         yield self.finding(
             f"the loss has come to rest at a skill of {learnt.value:.2f} (limit "
             f"{self.rest:g}), where weight decay pulls at the weights with "
-            f"{middle:.2f} of the gradient's size (limit {self.pull:g})",
+            f"{middle:.2f} of the gradient's size (limit {limit:g}){size}",
             evidence=tuple(
                 Evidence(
                     quantity=GRAD_RMS.name,
                     site=name,
                     step=trace.last_step,
                     value=pull,
-                    limit=self.pull,
+                    limit=limit,
                     note="weight decay times the weight over the gradient",
                 )
                 for name, pull in sorted(pulls.items(), key=lambda item: -item[1])
@@ -161,3 +169,14 @@ class ExcessiveWeightDecay(Rule):
             severity=Severity.WARNING,
             confidence=Confidence.MEDIUM,
         )
+
+
+def _left(trace: Trace) -> dict[str, float]:
+    """The last root mean square of each weight over its first one."""
+    shares = {}
+    for site in trace.sites(WEIGHT_RMS):
+        values = trace.series(WEIGHT_RMS, site).values
+        values = values[np.isfinite(values)]
+        if site.endswith("weight") and len(values) > 1 and values[0] > 0:
+            shares[site] = float(values[-1] / values[0])
+    return shares

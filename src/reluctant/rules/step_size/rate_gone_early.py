@@ -25,7 +25,8 @@ class RateGoneEarly(Rule):
     ## How it is measured
     The learning rate of every parameter group, when it changes. All of them stay below
     `gone` of their highest for at least `share` of the run, up to its end; and the loss
-    is far from done, and was still falling when the rate went.
+    is far from done, and was still falling when the rate went. A rate that goes within
+    the first tenth of the run need not have moved the loss at all before.
 
     ## Sick
     ```python
@@ -77,14 +78,17 @@ class RateGoneEarly(Rule):
         learnt = skill(part)
         if not np.isfinite(learnt.value):
             raise Blind("the loss has no level to compare with")
-        if learnt.value >= self.skill or not _was_falling(part, step):
+        is_falling = _was_falling(part, step)
+        is_at_once = 10 * step < part.last_step
+        if learnt.value >= self.skill or not (is_falling or is_at_once):
             return
         rate = min(known, key=lambda r: r.last / r.peak)
         yield self.finding(
             f"the learning rate is below {self.gone:.0%} of its highest, "
             f"{rate.peak:g}, from step {step} of {part.last_step + 1} on (limit "
-            f"{self.share:.0%} of the run) and ends at {rate.last:.2g}; the loss was "
-            f"still falling, and the skill is {learnt.value:.2f}",
+            f"{self.share:.0%} of the run) and ends at {rate.last:.2g}; the loss "
+            f"{'was still falling' if is_falling else 'had not yet moved'}, and the "
+            f"skill is {learnt.value:.2f}",
             evidence=tuple(
                 Evidence(
                     quantity=LEARNING_RATE.name,
@@ -97,7 +101,7 @@ class RateGoneEarly(Rule):
                 for r, at in zip(known, since, strict=True)
             ),
             since_step=step,
-            confidence=Confidence.HIGH,
+            confidence=Confidence.HIGH if is_falling else Confidence.MEDIUM,
         )
 
 
