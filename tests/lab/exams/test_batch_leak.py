@@ -1,5 +1,7 @@
 """Whether samples are mixed: where they are, where they are not, and where it is."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from reluctant.lab import Training
 from reluctant.lab.exams import BatchLeak, batch_leak
 from reluctant.probes._update import Unmeasurable
+from reluctant.probes.sample_mixing import mixing
 
 torch.set_num_threads(1)
 
@@ -202,3 +205,13 @@ def silent() -> nn.Module:
 def test_what_cannot_be_told_says_why(model, x: Tensor, reason: str):
     with pytest.raises(Unmeasurable, match=reason):
         leak_of(model(), x)
+
+
+@pytest.mark.parametrize("silent", [(0, 4, 7), range(8)])
+def test_samples_that_a_narrow_layer_is_silent_for_say_nothing(silent):
+    x = torch.rand(8, 8).requires_grad_()  # as many features as samples
+    fires = torch.ones(8, 1)
+    fires[list(silent)] = 0
+    output = (x @ torch.rand(8, 1) * fires).relu()
+    found = mixing(output, x)
+    assert found == 0 if len(silent) < 8 else math.isnan(found)

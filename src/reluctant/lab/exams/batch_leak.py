@@ -25,12 +25,11 @@ from reluctant.lab.exams._batch import (
     tensors,
 )
 from reluctant.probes._update import Unmeasurable
-from reluctant.probes.sample_mixing import mixing
+from reluctant.probes.sample_mixing import NONE, mixing
 
 _MOST_SAMPLES = 16
 _MOST_MODULES = 64  # outputs that are looked at to find where it begins
 _BATCH_NORM = nn.modules.batchnorm._BatchNorm
-_NONE = 1e-6  # of a gradient: what independent samples leave is an exact zero
 
 
 class BatchLeak(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,10 +98,10 @@ def batch_leak(training: Training, *, looked_at: int = 3) -> BatchLeak:
                 f"inputs (shape {known}) one by one, by a gradient"
             )
         site = operation = ""
-        if found > _NONE:
+        if found > NONE:
             site, operation = _first_mixed(seen, axes, looked_at)
     return BatchLeak(
-        value=found if found > _NONE else 0.0,
+        value=found if found > NONE else 0.0,
         site=site,
         operation=operation,
         samples=seen.samples,
@@ -207,6 +206,6 @@ def _listening(
 def _first_mixed(seen: _Look, axes: tuple[int, ...], looked_at: int) -> tuple[str, str]:
     """The first module whose output mixes samples."""
     for name, kind, output in seen.modules:
-        if mixing(output, seen.source, axes, looked_at) > _NONE:
+        if mixing(output, seen.source, axes, looked_at) > NONE:
             return name, kind
     return "", ""
