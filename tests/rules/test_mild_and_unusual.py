@@ -153,3 +153,36 @@ def test_one_loss_is_no_sum():
     net = mlp()
     run = train(net, torch.optim.SGD(net.parameters(), 0.05), *blobs(), steps=30)
     assert not run.trace.has(LOSS_PART)
+
+
+class Autoencoder(nn.Module):
+    """A variational one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 8))
+        self.decoder = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 20))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        mean, log_variance = self.encoder(x).chunk(2, dim=1)
+        drawn = mean + (log_variance / 2).exp() * torch.randn_like(mean)
+        return self.decoder(drawn), mean, log_variance
+
+
+@pytest.mark.parametrize(("reduction", "expected"), [("mean", True), ("sum", False)])
+def test_a_term_that_a_heavier_one_outweighs(reduction, expected):
+    torch.manual_seed(0)
+    data = torch.randn(1024, 3) @ torch.randn(3, 20)
+    net = Autoencoder()
+    optimizer = torch.optim.Adam(net.parameters(), 2e-3)
+    with reluctant.watch(net, optimizer, budget=1.0) as run:
+        for step in range(400):
+            x = data[torch.arange(64 * step, 64 * step + 64) % 1024]
+            outputs, mean, log_variance = net(x)
+            off = nn.functional.mse_loss(outputs, x, reduction=reduction)
+            spread = (mean.square() + log_variance.exp() - 1 - log_variance).sum() / 2
+            loss = run.loss((off + spread) / len(x))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    assert told(run) == (["constant-predictor"] if expected else [])

@@ -47,6 +47,21 @@ _UNKNOWN = Targets(math.nan, math.nan, math.nan)
 
 def targets(trace: Trace, since: int = 0) -> Targets:
     """The best constant predictor's loss on the targets seen since a step."""
+    part = trace.series(LOSS_PART).values
+    if part.size and not abs(float(np.median(part[-_LATE_PARTS:])) - 1) < _REST:
+        return _UNKNOWN
+    known = _of_the_term(trace, since)
+    loss = trace.setup.loss
+    if loss is None or not math.isfinite(known.variance):
+        return _UNKNOWN
+    factor = _factor(trace, _samples(trace)) if loss.kind == "mse" else math.nan
+    if not math.isfinite(factor):
+        factor = _backwards(trace)
+    return known._replace(loss=known.loss * factor)
+
+
+def _of_the_term(trace: Trace, since: int = 0) -> Targets:
+    """The same of the term that was recognized, as torch computes it: no factor."""
     loss = trace.setup.loss
     if loss is None:
         return _UNKNOWN
@@ -55,9 +70,6 @@ def targets(trace: Trace, since: int = 0) -> Targets:
         _rows(trace, TARGET_MEAN, since),
         _rows(trace, TARGET_SQUARE, since),
     )
-    part = trace.series(LOSS_PART).values
-    if part.size and not abs(float(np.median(part[-_LATE_PARTS:])) - 1) < _REST:
-        return _UNKNOWN
     samples, positions = _samples(trace), 1.0
     if loss.kind in ("cross-entropy", "nll") and counts.size and counts.sum() > 0:
         positions = float(counts.sum()) / len(counts) / max(1.0, samples)
@@ -87,10 +99,7 @@ def targets(trace: Trace, since: int = 0) -> Targets:
         level *= samples * max(1.0, positions) * width
     elif loss.reduction != "mean":
         level = math.nan
-    factor = _factor(trace, samples) if loss.kind == "mse" else math.nan
-    if not math.isfinite(factor):
-        factor = _backwards(trace)
-    return Targets(level * factor, variance, error)
+    return Targets(level, variance, error)
 
 
 class Skill(NamedTuple):
@@ -126,6 +135,45 @@ def skill(trace: Trace) -> Skill:
     own = run.late_error / constant
     error = math.hypot(own, known.error) if is_exact else own
     return Skill(gone / constant, error, constant, is_exact)
+
+
+class Term(NamedTuple):
+    """The term that compares outputs with targets, in a loss of several.
+
+    Attributes:
+        skill: As of a loss of that term alone; nan where its best constant is unknown.
+        variance: Of the targets, mean over outputs.
+        since: The step from which on both were taken.
+    """
+
+    skill: Skill
+    variance: float
+    since: int
+
+
+def term(trace: Trace) -> Term:
+    """How much better than a constant that term is late in the run.
+
+    Late is the second half, or what the last three readings span if they begin in the
+    second quarter: those of a long run lie far apart.
+    """
+    steps, shares = trace.series(LOSS_PART)
+    half, quarter = late_step(trace, 0.5), late_step(trace, 0.75)
+    since = min(half, max(quarter, int(steps[-3]))) if len(steps) >= 3 else half
+    known = _of_the_term(trace, since)
+    losses = dict(zip(*(a.tolist() for a in trace.series(LOSS)), strict=True))
+    values = [
+        share * losses[step]
+        for step, share in zip(steps.tolist(), shares.tolist(), strict=True)
+        if step >= since and math.isfinite(share) and step in losses
+    ]
+    if len(values) < 3 or not known.loss > 0 or not math.isfinite(known.loss):
+        unknown = Skill(math.nan, math.nan, known.loss, is_exact=False)
+        return Term(unknown, known.variance, since)
+    value = 1 - float(np.mean(values)) / known.loss
+    own = float(np.std(values)) / math.sqrt(len(values)) / known.loss
+    learnt = Skill(value, math.hypot(own, known.error), known.loss, is_exact=True)
+    return Term(learnt, known.variance, since)
 
 
 def _rows(trace: Trace, quantity: Quantity, since: int) -> NDArray[np.float64]:

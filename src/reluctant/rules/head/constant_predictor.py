@@ -8,7 +8,7 @@ import numpy as np
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS, OUTPUT_MEAN
 from reluctant.rules._base import Blind, Rule
-from reluctant.rules._constant import skill, targets
+from reluctant.rules._constant import skill, targets, term
 from reluctant.rules._loss import late_step, sound
 from reluctant.rules._outputs import middle, spread
 
@@ -29,6 +29,9 @@ class ConstantPredictor(Rule):
     slow network has no skill either, but its outputs differ; so it is the spread that
     tells the two apart.
 
+    A loss of several terms, such as a variational autoencoder's, is judged by the term
+    that compares outputs with targets, which a heavier one may have put to silence.
+
     ## Sick
     ```python
     x = 0 * x + 1
@@ -48,6 +51,9 @@ class ConstantPredictor(Rule):
       learning. A healthy run passes 0.02 within its first epoch.
     - `spread`: Variance between samples over that of the targets. Measured on data with
       1 % positives: healthy but slow networks 0.01 and more, dead ones 10⁻⁵ and less.
+    - `spread_of_term`: The same for a loss of several terms. What is drawn at random
+      within the network makes its outputs differ a little, whatever the input: a
+      collapsed decoder had 0.004, healthy ones have 0.2 and more.
     - `min_steps`: How many steps must have passed.
     - `growth`: By how much the spread may have grown from the third quarter of the run
       to the last; beyond that it is on its way.
@@ -59,6 +65,7 @@ class ConstantPredictor(Rule):
 
     skill: float = 0.02
     spread: float = 1e-3
+    spread_of_term: float = 0.01
     min_steps: int = 40
     growth: float = 3.0
 
@@ -75,7 +82,8 @@ class ConstantPredictor(Rule):
         learnt = skill(trace)
         want = targets(trace, late_step(trace, 0.5)).variance
         if not learnt.is_exact:
-            raise Blind("the best constant predictor's loss is unknown")
+            yield from self._of_a_term(trace)
+            return
         if not want > 0:
             return  # constant targets ask for a constant
         from_step = self._late(trace)
@@ -123,6 +131,47 @@ class ConstantPredictor(Rule):
                 if apart < 0.01 * self.spread * want
                 else Confidence.MEDIUM
             ),
+        )
+
+    def _of_a_term(self, trace: Trace) -> Iterator[Finding]:
+        """One finding if a term of the loss is left at what a constant gets."""
+        learnt, want, since = term(trace)
+        if not learnt.is_exact:
+            raise Blind("the best constant predictor's loss is unknown")
+        apart = middle(spread(trace, since).values)
+        before = middle(spread(trace, since // 2, since - 1).values)
+        if not learnt.is_none(self.skill) or not apart <= self.spread_of_term * want:
+            return
+        if not apart <= before:
+            raise Blind("the outputs' spread still grows: a plateau that may end")
+        yield self.finding(
+            f"the term of the loss that compares outputs with targets is "
+            f"{learnt.constant * (1 - learnt.value):.4g}, where the best constant has "
+            f"{learnt.constant:.4g} (skill {learnt.value:.3f}, limit {self.skill:g}), and "
+            f"outputs differ between samples by {apart / want:.1g} of the targets' "
+            f"variance (limit {self.spread_of_term:g}): the other terms "
+            "outweigh it; see how each is averaged",
+            evidence=(
+                Evidence(
+                    quantity="spread",
+                    site="",
+                    step=trace.last_step,
+                    value=apart / want,
+                    limit=self.spread_of_term,
+                    note="variance of the outputs between samples over the targets'",
+                ),
+                Evidence(
+                    quantity="skill",
+                    site="",
+                    step=trace.last_step,
+                    value=learnt.value,
+                    limit=self.skill,
+                    note=f"of one term of the loss; standard error {learnt.error:.2g}",
+                ),
+            ),
+            since_step=0,
+            severity=Severity.WARNING,
+            confidence=Confidence.MEDIUM,
         )
 
     def _late(self, trace: Trace) -> int:
