@@ -147,10 +147,10 @@ class ConstantPredictor(Rule):
         yield self.finding(
             f"the term of the loss that compares outputs with targets is "
             f"{learnt.constant * (1 - learnt.value):.4g}, where the best constant has "
-            f"{learnt.constant:.4g} (skill {learnt.value:.3f}, limit {self.skill:g}), and "
-            f"outputs differ between samples by {apart / want:.1g} of the targets' "
-            f"variance (limit {self.spread_of_term:g}): the other terms "
-            "outweigh it; see how each is averaged",
+            f"{learnt.constant:.4g} (skill {learnt.value:.3f}, limit {self.skill:g}), "
+            f"and outputs differ between samples by {apart / want:.1g} of the targets' "
+            f"variance (limit {self.spread_of_term:g}): the other terms outweigh it; "
+            "see how each is averaged",
             evidence=(
                 Evidence(
                     quantity="spread",
