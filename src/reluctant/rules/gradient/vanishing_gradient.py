@@ -15,8 +15,12 @@ from reluctant.records.quantities import (
 from reluctant.rules._base import Blind, Rule
 from reluctant.rules._constant import Skill, skill
 from reluctant.rules._depth import over_sequence, profile
-from reluctant.rules._loss import sound
+from reluctant.rules._loss import course, sound
 from reluctant.rules._optimizers import is_adaptive
+from reluctant.stats import block_medians
+
+_BLOCKS = 40  # stretches of the run, of which the first that is better is found
+_BETTER = 0.95  # of the best constant's loss
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ class VanishingGradient(Rule):
     against that at the head; it must lie `decades` below. The weights of that layer
     must change by less than `still` of their size a step, and the loss must be no
     better than the best constant's. Optimizers that divide by the gradient's size move
-    such layers all the same, along its noise: for those a network that is `late` is a
-    warning.
+    such layers all the same, along its noise: for those a network that is `late`, or
+    was for a good part of the run and is not done, is a warning.
 
     A recurrent weight has a depth of its own, the length of the sequence: there it is
     the gradient at its first use against that at its last.
@@ -67,6 +71,11 @@ class VanishingGradient(Rule):
     - `skill`: Share of the constant predictor's loss that must be gone to count as
       learning.
     - `late`: Skill below which a network with such an optimizer has hardly begun.
+    - `plateau`: Share of the run before the loss left the best constant's, from which
+      on a network that began in the end was late, while its skill is below `done`.
+    - `done`: Skill of a network that has made up for it.
+    - `lost`: How far below the head's a gradient must lie for a network to be held back
+      by it until it is done, however soon it began. Healthy ones stay within 4.
     - `min_steps`: How many steps must have passed; for `late` three times as many.
 
     ## References
@@ -80,6 +89,9 @@ class VanishingGradient(Rule):
     still: float = 1e-6
     skill: float = 0.02
     late: float = 0.1
+    plateau: float = 0.25
+    done: float = 0.9
+    lost: float = 6.0
     min_steps: int = 30
 
     code = "GRD101"
@@ -105,7 +117,9 @@ class VanishingGradient(Rule):
         far = [i for i in known[:-1] if below[i] > self.decades]
         still = [i for i in far if self._stands_still(trace, way.layers[i].weight)]
         learnt = skill(trace)
-        is_late = is_adaptive(trace) and self._is_late(trace, learnt)
+        is_lost = any(below[i] > self.lost for i in far)
+        begun = self._begun(trace, learnt, is_lost=is_lost)
+        is_late = is_adaptive(trace) and begun > 0
         is_stuck = bool(still) and learnt.is_none(self.skill)
         vanished = still if is_stuck else far
         if not vanished and learnt.is_none(self.skill):
@@ -118,13 +132,16 @@ class VanishingGradient(Rule):
             if is_stuck
             else "are moved by an optimizer that divides by its size"
         )
+        limit = self.skill if is_stuck else self.late
+        if is_late and learnt.value >= self.late:
+            limit = self.done
         vanished.sort(key=lambda i: -below[i])
         yield self.finding(
             f"the gradient at {way.layers[worst].site} is "
             f"{10.0 ** way.backward[worst]:.1e}, {below[worst]:.1f} decades below that "
             f"at {way.layers[head].site} (limit {self.decades:g}); {len(vanished)} of "
-            f"{len(way.layers)} layers {what}; skill after {trace.last_step + 1} steps "
-            f"{learnt.value:.3f} (limit {self.skill if is_stuck else self.late:g})",
+            f"{len(way.layers)} layers {what}; {self._since(trace, begun)}skill after "
+            f"{trace.last_step + 1} steps {learnt.value:.3f} (limit {limit:g})",
             evidence=tuple(
                 Evidence(
                     quantity=SIGNAL_GRAD_RMS.name,
@@ -145,10 +162,32 @@ class VanishingGradient(Rule):
             ),
         )
 
-    def _is_late(self, trace: Trace, learnt: Skill) -> bool:
-        """Whether the network has hardly begun after many steps."""
-        is_long = trace.last_step + 1 >= 3 * self.min_steps
-        return is_long and learnt.is_exact and learnt.value < self.late
+    def _begun(self, trace: Trace, learnt: Skill, *, is_lost: bool) -> int:
+        """The step at which a network that was late began to learn; 0 if it was not.
+
+        Late is what has hardly begun after many steps, or began after a good part of
+        the run and has not made up for it, or did not make up for a gradient lost.
+        """
+        steps = trace.last_step + 1
+        if steps < 3 * self.min_steps or not learnt.is_exact:
+            return 0
+        if learnt.value < self.late:
+            return steps
+        run = course(trace)
+        medians = block_medians(run.values, _BLOCKS)
+        better = np.flatnonzero(medians < _BETTER * learnt.constant)
+        if learnt.value >= self.done or not better.size:
+            return 0
+        block = len(run.values) / len(medians)
+        begun = int(run.steps[min(int(better[0] * block), len(run.steps) - 1)])
+        least = self.min_steps if is_lost else max(self.plateau * steps, self.min_steps)
+        return begun if begun >= least else 0
+
+    def _since(self, trace: Trace, begun: int) -> str:
+        """From when on it learnt, if it was late and did."""
+        if not 0 < begun <= trace.last_step:
+            return ""
+        return f"learning began at step {begun:,}; "
 
     def _over_sequence(self, trace: Trace) -> Iterator[Finding]:
         """One finding if what comes early in a sequence is never heard of."""
