@@ -58,6 +58,17 @@ def test_decay_that_holds_a_network_back(decay, expected):
     assert told(run) == (["excessive-weight-decay"] if expected else [])
 
 
+@pytest.mark.parametrize(("decay", "expected"), [(0.01, True), (1e-4, False)])
+def test_decay_that_shrinks_the_weights_of_a_regression(decay, expected):
+    torch.manual_seed(0)
+    x = 2 * torch.rand(1600, 20) - 1
+    y = (3 * x[:, :1]).sin() + x[:, 1:2] * x[:, 2:3]
+    net = mlp(nn.Tanh, outputs=1)
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3, weight_decay=decay)
+    run = train(net, optimizer, x, y, F.mse_loss, steps=900)
+    assert told(run) == (["excessive-weight-decay"] if expected else [])
+
+
 @pytest.mark.parametrize(("gain", "expected"), [(16.0, True), (1.0, False)])
 def test_a_far_start_that_fits_in_the_end(gain, expected):
     torch.manual_seed(0)

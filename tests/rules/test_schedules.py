@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from reluctant.records import Group, Setup, Trace
+from reluctant.records import Confidence, Group, Setup, Trace
 from reluctant.rules import Blind
 from reluctant.rules.step_size.endless_warm_up import EndlessWarmUp
 from reluctant.rules.step_size.group_without_rate import GroupWithoutRate
@@ -59,6 +59,13 @@ def test_a_rate_may_go_once_the_loss_stands() -> None:
         return 1.0 if step < 90 else 1e-3
 
     assert not list(RateGoneEarly().check(scheduled(late, HALTED)))
+
+
+def test_a_rate_that_is_gone_at_once_need_not_have_moved_the_loss() -> None:
+    stands = [1.386 + 0.01 * (i % 3) for i in range(5 * STEPS)]
+    (finding,) = RateGoneEarly().check(scheduled(falls_by_epochs, stands))
+    assert finding.confidence is Confidence.MEDIUM
+    assert "the loss had not yet moved" in finding.message
 
 
 def test_a_warm_up_that_never_ends() -> None:

@@ -1,10 +1,11 @@
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reluctant.records import Trace
+from reluctant.records import Group, Severity, Trace
 from reluctant.rules import Blind
 from reluctant.rules.gradient.vanishing_gradient import VanishingGradient
 from rules.rule_cases import FALLING, FLAT, judged, mlp_setup
@@ -16,12 +17,17 @@ def run(
     per_layer: float = 0.1,
     unit: float = 1.0,
     move: float = 1e-9,
+    optimizer: str = "SGD",
 ) -> Trace:
     n = len(loss)
     back = {f"fc{i}": [unit * per_layer ** (7 - i)] * n for i in range(8)}
     moves = {f"fc{i}.weight": [move if i < 4 else 1e-3] * n for i in range(8)}
-    return judged(
+    setup = msgspec.structs.replace(
         mlp_setup(8, activation="sigmoid"),
+        groups=(Group(optimizer=optimizer, options={"lr": 1e-3}),),
+    )
+    return judged(
+        setup,
         loss=loss,
         signal_grad_rms=back,
         update_ratio=moves,
@@ -69,3 +75,29 @@ def test_rescaling_the_loss_changes_nothing(c: float) -> None:
     assert [f.sites for f in VanishingGradient().check(run(unit=c))] == [
         ("fc0", "fc1", "fc2")
     ]
+
+
+def of_adam(flat: int, end: float, per_layer: float) -> Trace:
+    """A loss that stands at the constant's for some of 200 steps, and then falls."""
+    start = math.log(4)
+    falling = [max(end, start * 0.9**i) for i in range(200 - flat)]
+    loss = [start] * flat + falling
+    return run(loss, per_layer=per_layer, move=1e-3, optimizer="Adam")
+
+
+@pytest.mark.parametrize(
+    ("flat", "end", "per_layer", "expected"),
+    [
+        (100, 0.6, 0.2, True),  # 5 decades, and half of the run was lost
+        (30, 0.6, 0.2, False),  # began soon
+        (100, 0.01, 0.2, False),  # made up for it
+        (40, 0.6, 0.1, True),  # 7 decades
+        (40, 0.6, 0.5, False),  # 2 decades
+    ],
+)
+def test_a_network_that_begins_late(
+    flat: int, end: float, per_layer: float, expected: bool
+) -> None:
+    found = list(VanishingGradient().check(of_adam(flat, end, per_layer)))
+    assert [f.severity for f in found] == [Severity.WARNING] * expected
+    assert not found or "learning began at step" in found[0].message
