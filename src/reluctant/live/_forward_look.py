@@ -23,15 +23,18 @@ from reluctant.probes import (
     Probe,
     rms,
 )
+from reluctant.probes.image_echoes import image_echoes, is_image
 from reluctant.records import Layer
 from reluctant.records.quantities import (
     BATCH_SAMPLES,
+    IMAGE_ECHOES,
     MODEL_TRAINING,
     SIGNAL_GRAD_RMS,
     SIGNAL_GRAD_SUBNORMAL,
 )
 
 _SMALLEST_NORMAL = 2.0**-14  # of float16; what is below loses digits, then all
+_IMAGE_LOOKS = 6  # batches of images that are looked at
 _MOST_OUTPUTS = 8  # tensors of the model's output that are kept until the loss is seen
 
 
@@ -64,6 +67,7 @@ class ForwardLook:
         self.batch: tuple[tuple[int, ...], str] | None = None
         self.first: FirstBatch | None = None
         self._recorder, self._parameters, self._death = recorder, parameters, death
+        self._images = 0
         self._layer_probes = [p for p in probes if isinstance(p, LayerProbe)]
         self._input_probes = [p for p in probes if isinstance(p, InputProbe)]
         self._activation_probes = [p for p in probes if isinstance(p, ActivationProbe)]
@@ -90,6 +94,8 @@ class ForwardLook:
         for probe in self._layer_probes:
             self._recorder.measure(probe, seen)
         self._recorder.guard("death look", self._death.on_layer, run)
+        if run.source is not None and owner.operation in ("conv2d", "batch_norm"):
+            self._recorder.guard("images", self._look_at_images, run.source)
         if z.requires_grad:
             z.register_hook(partial(self._on_signal, run.site))
         self._recorder.governor.charge(clock() - start, deep=True)
@@ -137,6 +143,12 @@ class ForwardLook:
             self._recorder.guard("loaders", self._keep_first, batch)
             dtype = str(batch.dtype).removeprefix("torch.")
             self.batch = tuple(batch.shape), dtype
+
+    def _look_at_images(self, source: Tensor) -> None:
+        if self._images < _IMAGE_LOOKS and is_image(source):
+            self._images += 1
+            with torch.no_grad():
+                self._recorder.add(IMAGE_ECHOES, "", image_echoes(source.detach()))
 
     def _keep_first(self, batch: Tensor) -> None:
         self.first = first_batch(batch)

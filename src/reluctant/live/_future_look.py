@@ -1,37 +1,49 @@
 """Whether a forecaster's outputs know what they are to forecast.
 
 Where the targets are the inputs one place further on, the output at one place must not
-depend on the input at the next. The user's own forward pass is not run again: the rows
+depend on the input at the next. Where they are the tokens at the same place, and the
+output depends on that one and on earlier ones but on none that follows, a forecaster's
+targets were not shifted. The user's own forward pass is not run again: the rows
 that the loss itself received are differentiated on the live graph, by what the first
 layer made of the data. Through a first layer that reads numbers, which need no gradient
 of their own, the gradient is led by running that one layer again.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge
 
 from reluctant.live._graph import ON_WEIGHTS, Node, name_of, parents, walk
 from reluctant.live._loss_graph import LossReading, read_loss
+from reluctant.live._place_gradient import by_place, edge_of
 from reluctant.live._recorder import Recorder
 from reluctant.live._tap import Read
 from reluctant.probes._update import same_random_states
-from reluctant.probes.next_inputs import NextInputs, located, next_inputs
+from reluctant.probes.next_inputs import NextInputs, located, next_inputs, same_tokens
 from reluctant.probes.step_gauge import kept_buffers
-from reluctant.records.quantities import FUTURE_LEAK, NEXT_TARGETS
+from reluctant.records.quantities import (
+    FUTURE_LEAK,
+    NEXT_TARGETS,
+    PLACE_GRADIENTS,
+    SAME_TARGETS,
+)
 
 _LOOKS = 4  # sampled steps that it may take to find targets, and a gradient
 _MOST_READS = 8  # layers that read data, in one forward pass
 _PASSES = 6  # forward passes that a look costs
 _NEARLY_ALL = 0.8  # of the targets; the mark at the end of a short text is none
+_ALL = 0.999  # of the targets that were not shifted; noise and labels leave others
 _NONE = 1e-5  # of a gradient: a mask leaves an exact zero, a Fourier transform 1e-6
 _ABOVE = 10.0  # times what batch norm leaves at the places of other samples
 _STEPS_BACK = 12  # from what a recurrent layer reads to an embedding
 _PLAIN = ON_WEIGHTS | {"NativeDropout", "FusedDropout", "PackPaddedSequence"}
 _RESHAPES = ON_WEIGHTS | {"LogSoftmax", "UnsafeView"}
+
+Compare: TypeAlias = Callable[[Tensor, Tensor], NextInputs]
 
 
 class FutureLook:
@@ -92,24 +104,70 @@ class FutureLook:
             seen = read_loss(loss, outputs)
             if seen.targets is None:
                 return
-            best = self._best(seen.targets)
+            best = self._best(seen.targets, next_inputs)
         if best is None or (best.fits and not best.places):
             return  # nothing was read, or too little of it tells
         if best.share >= _NEARLY_ALL:
             if not self._recorder.governor.affords(_PASSES * forward_s):
                 return
             self._recorder.guard("future", self._ask, loss, seen, best, model)
+        else:
+            with torch.no_grad():
+                same = self._best(seen.targets, same_tokens)
+            if same is not None and same.share >= _ALL:
+                if not self._recorder.governor.affords(_PASSES * forward_s):
+                    return
+                self._recorder.guard("future", self._ask_same, loss, seen, same, model)
         self._is_done = True
         self._recorder.add(NEXT_TARGETS, "", best.share)
 
-    def _best(self, targets: Tensor) -> NextInputs | None:
+    def _best(self, targets: Tensor, compare: Compare) -> NextInputs | None:
         """The inputs that the targets follow best; a layer's where no other fit."""
         for data in (self._inputs, [read.data for read in self._reads]):
-            found = [next_inputs(x, targets) for x in {id(x): x for x in data}.values()]
+            found = [compare(x, targets) for x in {id(x): x for x in data}.values()]
             best = max(found, key=lambda f: (f.share, f.places), default=None)
             if best is not None and (best.fits or not self._reads):
                 return best
         return best
+
+    def _ask_same(
+        self, loss: Tensor, seen: LossReading, best: NextInputs, model: nn.Module
+    ) -> None:
+        """Differentiate the output at one place by the tokens at all."""
+        sources: list[tuple[Read, NextInputs]] = []
+        if seen.targets is None:
+            return
+        for read in self._reads:
+            place = same_tokens(read.data, seen.targets)
+            if place.share < _ALL and best.sequences is not None:
+                place = best._replace(arrange=located(read.data, best.sequences))
+            if place.arrange is not None:
+                sources.append((read, place))
+        edge = edge_of(loss, seen.producer)
+        with self._differentiating(sources, model):
+            asked = [(by_place(edge, seen, r, p), r, p) for r, p in sources]
+            parts = [(_parts(by, p), r.site) for by, r, p in asked if by is not None]
+            if parts:  # of several, the one that shows most of what is to come
+                shares, site = max(parts, key=lambda part: part[0][2])
+                self._recorder.add(SAME_TARGETS, "", best.share)
+                self._recorder.add(PLACE_GRADIENTS, site, torch.tensor(shares))
+
+    @contextmanager
+    def _differentiating(
+        self, sources: list[tuple[Read, NextInputs]], model: nn.Module
+    ) -> Iterator[None]:
+        """Differentiate, and leave no mark; blind where that cannot be done."""
+        self._recorder.now.in_gauge = True
+        try:
+            with (
+                same_random_states([read.output for read, _ in sources]),
+                kept_buffers(model.buffers()),
+            ):
+                yield
+        except (RuntimeError, TypeError, AttributeError):  # such as a checkpointed part
+            self._go_blind("the graph cannot be differentiated")
+        finally:
+            self._recorder.now.in_gauge = False
 
     def _ask(
         self, loss: Tensor, seen: LossReading, best: NextInputs, model: nn.Module
@@ -123,18 +181,11 @@ class FutureLook:
         if any(self._is_read_twice(read) for read, _ in sources):
             self._go_blind("two recurrent layers read them, as an autoencoder's do")
             return
-        self._recorder.now.in_gauge = True
-        try:
-            with (
-                same_random_states([read.output for read, _ in sources]),
-                kept_buffers(model.buffers()),
-            ):
-                asked = [(r.site, _leak(loss, seen, r, p)) for r, p in sources]
-        except (RuntimeError, TypeError, AttributeError):  # such as a checkpointed part
-            self._go_blind("the graph cannot be differentiated")
-            return
-        finally:
-            self._recorder.now.in_gauge = False
+        with self._differentiating(sources, model):
+            asked = [(r.site, _leak(loss, seen, r, p)) for r, p in sources]
+            self._tell(asked)
+
+    def _tell(self, asked: list[tuple[str, float | None]]) -> None:
         leaks = [(leak, site) for site, leak in asked if leak is not None]
         if not leaks:
             self._go_blind("no output depends on these inputs by a gradient")
@@ -201,78 +252,34 @@ def _leak(
         0 where there is none; nan where no more than a norm lets through; None where
         the outputs do not depend on the inputs.
     """
-    weights = _weights(seen, place)
-    edge = _edge(loss, seen.producer)
-    if weights is None or edge is None or place.sequences is None:
+    edge = edge_of(loss, seen.producer)
+    by = by_place(edge, seen, read, place)
+    if edge is None or by is None:
         return None
-    gradient: Tensor | None = torch.autograd.grad(
-        [edge], [read.output], [weights], retain_graph=True, allow_unused=True
-    )[0]
-    if gradient is None or place.arrange is None:
-        return None
-    laid = place.arrange(_led_back(gradient, read))
-    shape = place.sequences.shape[:2]
-    if laid.shape[:2] != shape:
-        return None
-    by = laid.float().reshape(*shape, -1).norm(dim=2)
     total, leak = float(by.norm()), float(by[place.sample, place.time + 1])
-    if not total > 0 or not math.isfinite(total):
-        return None
     if leak <= _NONE * total:
         return 0.0
     by[place.sample] = 0
     others = float(by.amax())
     if leak <= _ABOVE * others or (
-        not others and _is_coupled(edge.node, read, shape[1])
+        not others and _is_coupled(edge.node, read, by.shape[1])
     ):
         return math.nan
     return leak / total
 
 
-def _edge(loss: Tensor, producer: Node) -> GradientEdge | None:
-    """Where the loss takes its outputs from."""
-    for node in walk(loss.grad_fn, most=400):
-        for parent, number in node.next_functions:
-            if parent is not None and parent is producer:
-                return GradientEdge(parent, number)
-    return None
+def _parts(by: Tensor, place: NextInputs) -> tuple[float, float, float]:
+    """Shares of a gradient on earlier places of its sample, the same, and later ones.
 
-
-def _weights(seen: LossReading, place: NextInputs) -> Tensor | None:
-    """Of the outputs at one place of one sample; 0 everywhere else.
-
-    A plain sum would be blind to a softmax, whose outputs sum to 1.
+    Tokens are the same at their own place however the axes are taken: time is the one
+    along which the output depends on anything else. A norm over the batch leaves a
+    trace everywhere, later places among them.
     """
-    outputs, targets, rows = seen.outputs, seen.targets, place.rows
-    if outputs is None or targets is None or rows is None:
-        return None
-    numbers = torch.Generator().manual_seed(0)
-    if targets.is_floating_point():
-        if outputs.shape != targets.shape:
-            return None
-        flat = torch.zeros_like(outputs, memory_format=torch.contiguous_format).reshape(
-            -1
-        )
-        flat[rows] = torch.randn(rows.shape, generator=numbers).to(flat)
-        return flat.reshape(outputs.shape)
-    moved = outputs.movedim(seen.axis, -1)
-    if moved.numel() != targets.numel() * moved.shape[-1]:
-        return None
-    table = outputs.new_zeros(targets.numel(), moved.shape[-1])
-    table[rows] = torch.randn(1, moved.shape[-1], generator=numbers).to(table)
-    return table.reshape(moved.shape).movedim(-1, seen.axis)
-
-
-def _led_back(gradient: Tensor, read: Read) -> Tensor:
-    """The gradient by a layer's data, given that by its output; not through tokens."""
-    if read.again is None:
-        return gradient
-    with torch.enable_grad():
-        data = read.data.detach().clone().requires_grad_()
-        output = read.again(data)
-        first = output[0] if isinstance(output, tuple) else output
-    (back,) = torch.autograd.grad(first, data, gradient.to(first.dtype))
-    return back
+    total, here = float(by.norm()), float(by[place.sample, place.time])
+    ways = (by[place.sample], place.time), (by[:, place.time], place.sample)
+    parts = [(float(r[:at].norm()), float(r[at + 1 :].norm())) for r, at in ways]
+    before, after = max(parts, key=lambda part: math.hypot(*part))
+    return before / total, here / total, after / total
 
 
 def _is_coupled(node: Node, read: Read, times: int) -> bool:

@@ -115,6 +115,7 @@ class ForwardTap:
             nothing to see, and looking would make it compile again.
         on_error: Called once if a look fails; no further look is taken.
         on_dropout: Called with what a dropout puts out, and the share it drops.
+        on_padding_mask: Called with the key padding mask of an attention.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class ForwardTap:
         on_recurrent: Callable[..., None] = lambda kind, inputs, batch_first: None,
         on_dropout: Callable[[Tensor, float], None] = lambda output, share: None,
         on_read: Callable[[Read], None] | None = None,
+        on_padding_mask: Callable[[Tensor], None] = lambda mask: None,
     ) -> None:
         self._modules = {id(m) for m in modules}
         self._roots = [weakref.ref(m) for m in modules[:1]]
@@ -139,7 +141,7 @@ class ForwardTap:
         self.on_embedding, self.on_recurrent = on_embedding, on_recurrent
         self._on_output, self._on_compiled = on_output, on_compiled
         self._on_error, self.on_dropout = on_error, on_dropout
-        self.on_read = on_read
+        self.on_read, self.on_padding_mask = on_read, on_padding_mask
         self.forward_s = self._began = 0.0
         self.failed = False
         self._handles: list[RemovableHandle] = []
@@ -248,6 +250,10 @@ class _Mode(TorchFunctionMode):
             self._guarded(ran, _RECURRENT[func], args[0])
         elif func in _DROPOUTS:
             self._guarded(self._after_dropout, output, args, kwargs)
+        elif func is F.multi_head_attention_forward:
+            mask = kwargs.get("key_padding_mask")
+            if isinstance(mask, Tensor):
+                self._guarded(self._tap.on_padding_mask, mask)
         if self._tap.on_read is not None and func in _READERS:
             self._guarded(self._after_read, func, output, args, kwargs)
         return output

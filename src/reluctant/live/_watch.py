@@ -28,13 +28,14 @@ from reluctant.live._loaders import batches_an_epoch, largest_loader, more_data
 from reluctant.live._loss_look import GaugeLook, HeadLook, HygieneLook
 from reluctant.live._models import unlisted
 from reluctant.live._origin import nonfinite_origin
+from reluctant.live._padding_look import PaddingLook
 from reluctant.live._poles import PoleLook, suspects_between
 from reluctant.live._recorder import Recorder
 from reluctant.live._sample_look import SampleLook
 from reluctant.live._scaler_look import ScalerLook
 from reluctant.live._sequence_look import SequenceLook
 from reluctant.live._step_look import ReachLook, StepLook
-from reluctant.live._tap import ForwardTap, Pass
+from reluctant.live._tap import ForwardTap, Pass, Read
 from reluctant.probes import Probe
 from reluctant.records import Diagnosis, Trace
 from reluctant.records.quantities import BATCH_MARK, DATA_BATCHES, STEP_LOSSES
@@ -89,18 +90,20 @@ class Watch:
         self._reach = ReachLook(recorder, parameters)
         self._held_out = HeldOut(recorder)
         self._samples, self._future = SampleLook(recorder), FutureLook(recorder)
+        self._padding = PaddingLook(recorder)
         self._tap = ForwardTap(
             list(model.modules()) if model is not None else [],
             self._names,
             on_layer=self._on_layer,
             on_embedding=partial(self._samples.on_first, ""),
             on_recurrent=self._on_recurrent,
-            on_read=self._future.on_read,
+            on_read=self._on_read,
             on_activation=self._forward.on_activation,
             on_output=self._on_output,
             on_compiled=self._on_hidden,
             on_error=partial(recorder.go_blind, "forward pass"),
             on_dropout=self._death.on_dropout,
+            on_padding_mask=self._padding.on_mask,
         )
         self._began_at = _fingerprint(parameters)
         self._optimizers: dict[int, weakref.ref[Optimizer]] = {}
@@ -167,6 +170,7 @@ class Watch:
         self._forward.outputs.clear()
         self._samples.forget()
         self._future.forget()
+        self._padding.forget()
         self._recorder.guard("record", self._finish)
 
     def __enter__(self) -> Self:
@@ -296,11 +300,16 @@ class Watch:
         self._samples.on_recurrent(kind, inputs, batch_first=batch_first)
         self._future.on_recurrent(inputs)
 
+    def _on_read(self, read: Read) -> None:
+        self._future.on_read(read)
+        self._padding.on_read(read.data)
+
     def _on_output(self, module: nn.Module, args: Any, output: Any) -> None:
         self._forward.on_output(module, args, output)
         inputs = tensors_in(args)
         self._samples.on_inputs(inputs)
         self._future.on_inputs(inputs)
+        self._recorder.guard("padding", self._padding.look, inputs)
 
     def _look_at_loss(self, loss: Tensor) -> None:
         model = self.model
@@ -386,6 +395,7 @@ class Watch:
                 self._forward.outputs.clear()
                 self._samples.forget()
                 self._future.forget()
+                self._padding.forget()
                 self._stepping.forget()
                 self._death.forget()
                 self._tap.disarm()

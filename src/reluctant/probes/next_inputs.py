@@ -1,4 +1,7 @@
-"""Whether targets are the inputs one place further on, as a forecaster's are."""
+"""Whether targets are the inputs one place further on, as a forecaster's are.
+
+Or at the same place, as those of a forecaster whose targets were not shifted.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
@@ -99,6 +102,44 @@ def next_inputs(x: Tensor, y: Tensor) -> NextInputs:
     return best
 
 
+def same_tokens(x: Tensor, y: Tensor) -> NextInputs:
+    """Compare targets with the tokens at their own places, however both are laid out.
+
+    Args:
+        x: Tokens, one-hot or not, as `next_inputs` takes them.
+        y: Targets, flat or not; none are found where they are no whole numbers.
+
+    Returns:
+        The way to lay them out that agrees best; its time is one in the middle.
+
+    Example:
+        >>> x = torch.arange(40).reshape(2, 20)
+        >>> same_tokens(x, x).share
+        1.0
+        >>> same_tokens(x, x + 1).share
+        0.0
+    """
+    best = NONE
+    if x.numel() > _MOST_NUMBERS or y.is_floating_point() or y.dtype is torch.bool:
+        return best
+    for arrange, sequences in _sequences(x.detach(), y):
+        samples, times, features = sequences.shape
+        if times < _FEWEST_TIMES:
+            continue
+        for laid in _layouts(y.numel(), samples, times, {features}):
+            found = _compared(sequences, laid(y.detach().reshape(-1)), ahead=0)
+            if found is None or (best.places and found[0] <= best.share):
+                continue
+            share, places, sample, time = found
+            rows = None
+            if share > _CHANCE:
+                rows = laid(torch.arange(y.numel(), device=y.device))[sample, time]
+            best = NextInputs(
+                share, places, arrange, sequences, sample, time, rows, fits=True
+            )
+    return best
+
+
 def located(data: Tensor, sequences: Tensor) -> Arrange | None:
     """How a layer's data hold these sequences, moved about or padded.
 
@@ -186,14 +227,16 @@ def _most(laid: Tensor) -> int:
     return min(_SAMPLES, max(1, _NUMBERS // max(1, laid[:1].numel())))
 
 
-def _compared(x: Tensor, y: Tensor) -> tuple[float, int, int, int] | None:
+def _compared(
+    x: Tensor, y: Tensor, ahead: int = 1
+) -> tuple[float, int, int, int] | None:
     """Share, number of places, and one place; None where too few places tell."""
     x, y = x[: _most(x)], y[: _most(x), : x.shape[1] - 1]
     now, then = x[:, :-1], x[:, 1:]
     slack = 0.0
     if x.is_floating_point():
         slack = _SAME * float(x.abs().amax())
-    is_next = (then - y).abs() <= slack
+    is_next = ((then if ahead else now) - y).abs() <= slack
     changes = (then - now).abs() > 3 * slack
     if y.shape[2] == x.shape[2]:
         is_next, changes = is_next.all(2), changes.any(2)
@@ -208,6 +251,12 @@ def _compared(x: Tensor, y: Tensor) -> tuple[float, int, int, int] | None:
         return None
     hits = is_next & tells
     sample = int(hits.sum(1).argmax())
+    if not ahead:  # in the middle: there are places before it and behind
+        full = (2 * hits.sum(1) >= hits.sum(1).amax()).nonzero()
+        sample = int(full[len(full) // 2])
+        times = hits[sample].nonzero()
+        time = int(times[len(times) // 2]) if len(times) else 0
+        return float(hits.sum() / places), places, sample, time
     # where the next input is followed by another: it may be padding otherwise
     times = (hits[sample, :-1] & changes[sample, 1:]).nonzero()
     time = int(times[-1]) if len(times) else int(hits[sample].int().argmax())

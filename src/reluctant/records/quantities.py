@@ -2,6 +2,13 @@
 
 from reluctant.records._reading import Quantity
 
+ATTENDED_NUMBERS = Quantity(
+    "attended_numbers",
+    "1",
+    "run",
+    "different whole numbers among the inputs at the places that a key padding mask "
+    "leaves to attention, where it cuts each row once and rows differ in length",
+)
 BATCH_MARK = Quantity(
     "batch_mark",
     "1",
@@ -117,6 +124,14 @@ HELD_OUT_LOSS = Quantity(
     "mean of the losses that were computed without gradients since the last training "
     "step, by place in the script",
 )
+IMAGE_ECHOES = Quantity(
+    "image_echoes",
+    "1",
+    "feature",
+    "correlation of an image's steps between neighbors in a row with those as many "
+    "places further on as there are channels, and the largest of those nearer; and "
+    "with those so many rows below, and the largest of those nearer, by size",
+)
 INCOMING_NORM = Quantity(
     "incoming_norm", "param", "unit", "‖(w, b)‖ of each unit: its weights and its bias"
 )
@@ -180,6 +195,13 @@ LEARNING_RATE = Quantity(
     "1",
     "group",
     "a parameter group's lr; read when it changes, holds until then",
+)
+LEFT_OUT_NUMBERS = Quantity(
+    "left_out_numbers",
+    "1",
+    "run",
+    "different whole numbers among the inputs at the places that a key padding mask "
+    "hides from attention, where attended_numbers is measured",
 )
 LOSS = Quantity(
     "loss", "loss", "run", "sum of the losses whose backward() this step applied"
@@ -269,6 +291,13 @@ OVERFIT_SKILL = Quantity(
 OVERFIT_STEPS = Quantity(
     "overfit_steps", "step", "run", "steps of the attempts to fit few samples"
 )
+PLACE_GRADIENTS = Quantity(
+    "place_gradients",
+    "1",
+    "feature",
+    "gradient of the output at one place of a sequence by the inputs at earlier "
+    "places, at the same and at later ones, over that by all, by norm",
+)
 PREACT_MAX = Quantity(
     "preact_max", "1", "unit", "largest pre-activation of the unit in one sampled step"
 )
@@ -292,6 +321,12 @@ PRECONDITIONED_EIGENVALUE = Quantity(
 )
 REACH_STEPS = Quantity(
     "reach_steps", "step", "run", "steps that this reading of grad_reached covers"
+)
+SAME_TARGETS = Quantity(
+    "same_targets",
+    "1",
+    "run",
+    "share of the targets that are the token at the same place, where the next differs",
 )
 SAMPLE_LEAK = Quantity(
     "sample_leak",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from reluctant.records import EditSource, Finding, Prescription, Trace
-from reluctant.records.quantities import EVALUATED_TRAINING, INPUT_TAIL
+from reluctant.records.quantities import EVALUATED_TRAINING, INPUT_TAIL, SAME_TARGETS
 from reluctant.remedies._base import Remedy, measured
 
 # what stands there, what should, and where, by the code of the finding
@@ -37,6 +37,11 @@ _EDITS: dict[str, EditSource] = {
         "x = x.float() / 255",
         "where inputs are prepared: divide after the cast, subtract each mean, leave "
         "out what never changes",
+    ),
+    "DAT402": EditSource(
+        "x.reshape(n, channels, height, width)",
+        "x.permute(0, 3, 1, 2)",
+        "where images are prepared: permute moves the axes, reshape only renames them",
     ),
     "FIT401": EditSource(
         "torch.save(model.state_dict(), path)",
@@ -85,6 +90,11 @@ _EDITS: dict[str, EditSource] = {
         "encoder(x, mask=mask, is_causal=True)",
         "the forward pass: a causal mask; one direction, not bidirectional=True; "
         "padding in front alone, F.pad(x, (kernel_size - 1, 0))",
+    ),
+    "LOP403": EditSource(
+        "key_padding_mask=(x != padding)",
+        "key_padding_mask=(x == padding)",
+        "the forward pass: the mask is True where a place is to be left out",
     ),
     "LOP502": EditSource(
         "Conv2d(n, m, 3), BatchNorm2d(m)",
@@ -146,6 +156,11 @@ _BY_EVIDENCE: dict[tuple[str, str], EditSource] = {
         "with torch.no_grad():",
         "model.eval()\nwith torch.no_grad():\n    ...\nmodel.train()",
         "the evaluation",
+    ),
+    ("LOP402", SAME_TARGETS.name): EditSource(
+        "loss_fn(model(x), x)",
+        "loss_fn(model(x[:, :-1]), x[:, 1:])",
+        "the loss: the target at each place is the next token",
     ),
 }
 

@@ -6,6 +6,7 @@ from reluctant.rules.data.constant_feature import ConstantFeature
 from reluctant.rules.data.duplicate_batch import DuplicateBatch
 from reluctant.rules.data.imbalance import Imbalance
 from reluctant.rules.data.label_noise import LabelNoise
+from reluctant.rules.data.reshaped_image import ReshapedImage
 from reluctant.rules.data.skewed_input import SkewedInput
 from reluctant.rules.data.unscaled_input import UnscaledInput
 from reluctant.rules.data.unscaled_target import UnscaledTarget
@@ -43,6 +44,7 @@ from reluctant.rules.loop.bias_before_norm import BiasBeforeNorm
 from reluctant.rules.loop.excessive_dropout import ExcessiveDropout
 from reluctant.rules.loop.frozen_parameter import FrozenParameter
 from reluctant.rules.loop.gradients_not_zeroed import GradientsNotZeroed
+from reluctant.rules.loop.inverted_padding_mask import InvertedPaddingMask
 from reluctant.rules.loop.leak_across_batch import LeakAcrossBatch
 from reluctant.rules.loop.many_batches_a_step import ManyBatchesAStep
 from reluctant.rules.loop.missing_nonlinearity import MissingNonlinearity
@@ -95,6 +97,7 @@ RULES: tuple[type[Rule], ...] = (
     Imbalance,  # DAT301
     LabelNoise,  # DAT302
     ConstantFeature,  # DAT401
+    ReshapedImage,  # DAT402
     CannotOverfitOneBatch,  # FIT101
     UnderfitPlateau,  # FIT201
     Overfit,  # FIT401
@@ -127,6 +130,7 @@ RULES: tuple[type[Rule], ...] = (
     NeverStepped,  # LOP303
     LeakAcrossBatch,  # LOP401
     TargetLeak,  # LOP402
+    InvertedPaddingMask,  # LOP403
     MissingNonlinearity,  # LOP501
     BiasBeforeNorm,  # LOP502
     ExcessiveDropout,  # LOP503

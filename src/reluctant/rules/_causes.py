@@ -65,6 +65,8 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "GRD101",
         *_THROWN,
     ),
+    # What no longer looks like an image is learnt late, or not at all.
+    "DAT402": _UNTAUGHT,
     # Targets far away make the first gradients large, and the outputs late.
     "DAT103": ("STP101", "STP301", *_THROWN),
     # Few samples, or one class at a time, leave units without anything to fire on.
@@ -88,6 +90,9 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "LOP301": ("STP101", *_THROWN),
     "LOP302": _UNTAUGHT,
     "LOP501": ("HED101",),
+    # Attention to padding alone says nothing; a row without any is left with nothing to
+    # attend to, which is nan.
+    "LOP403": ("NUM101", "NUM103", *_UNTAUGHT),
     # nan in the data makes the loss nan, and with it everything.
     "NUM102": (*_THROWN, "STP101"),
     # So does a gradient that is none; from there on there is nothing to learn.

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import FUTURE_LEAK, NEXT_TARGETS
+from reluctant.records.quantities import (
+    FUTURE_LEAK,
+    NEXT_TARGETS,
+    PLACE_GRADIENTS,
+    SAME_TARGETS,
+)
 from reluctant.rules._base import Blind, Rule
 
 
@@ -19,7 +24,9 @@ class TargetLeak(Rule):
     must not depend on that input. A causal mask that was forgotten, a recurrent layer
     that runs in both directions, or a convolution padded on both sides hands it over.
     The loss then falls to nearly nothing, for the network learns to copy, and not to
-    forecast; what it generates, where there is no next input yet, is worth nothing.
+    forecast; what it generates, where there is no next input yet, is worth nothing. So
+    it does where the targets were never shifted, and a network that reads a text from
+    left to right is asked for the token that it has just read.
 
     ## How it is measured
     Two things are needed. The targets are the inputs one place further on, at nearly
@@ -27,6 +34,12 @@ class TargetLeak(Rule):
     received it, has a gradient by the input at the next place of its own sample. A mask
     leaves an exact zero. Only the graph of the user's own forward pass is asked, once,
     in the first sampled steps.
+
+    Targets that were not shifted are the tokens at their own places, all of them where
+    the next token differs; and the output at one place has a gradient by the token at
+    that place and by earlier ones, and none by later ones. An autoencoder looks at the
+    whole, a model of masked words, too, and neither counts words that it is shown; a
+    network that shifts its inputs itself does not see the token of the same place.
 
     ## Sick
     ```python
@@ -56,6 +69,9 @@ class TargetLeak(Rule):
       network leaves 0; convolutions by a Fourier transform leave their rounding, 1e-6.
     - `targets`: Share of the targets that must be the next input, where it changes.
       Of a short text the mark at its end is none; other tasks agree in half at most.
+    - `same`: Share of the targets that must be the token at the same place. One that is
+      corrected, or was replaced by noise, is none.
+    - `depends`: Share of a gradient from which on an output depends on a token.
 
     ## References
     - [Vaswani2017] Attention is all you need: why a decoder is masked.
@@ -63,6 +79,8 @@ class TargetLeak(Rule):
 
     share: float = 1e-5
     targets: float = 0.8
+    same: float = 0.999
+    depends: float = 1e-3
 
     code = "LOP402"
     severity = Severity.ERROR
@@ -75,6 +93,7 @@ class TargetLeak(Rule):
         if not len(shifted):
             raise Blind("targets and inputs could not be compared")
         if not shifted[-1] >= self.targets:
+            yield from self._unshifted(trace)
             return
         values = {
             site: float(trace.series(FUTURE_LEAK, site).values[-1])
@@ -109,6 +128,45 @@ class TargetLeak(Rule):
                     value=float(shifted[-1]),
                     limit=self.targets,
                     note="targets that are the input one place further on",
+                ),
+            ),
+            since_step=0,
+            confidence=Confidence.HIGH,
+        )
+
+    def _unshifted(self, trace: Trace) -> Iterator[Finding]:
+        """One finding if a network that cannot look ahead is to copy what it reads."""
+        same = trace.series(SAME_TARGETS).values
+        sites = trace.sites(PLACE_GRADIENTS)
+        if not len(same) or not sites or not same[-1] >= self.same:
+            return
+        shares = trace.units(PLACE_GRADIENTS, sites[0]).values
+        if shares.shape[1:] != (3,) or not np.isfinite(shares[-1]).all():
+            return
+        earlier, own, later = (float(share) for share in shares[-1])
+        if later > self.share or min(earlier, own) < self.depends:
+            return
+        yield self.finding(
+            f"the targets were not shifted: {same[-1]:.0%} of them are the token at "
+            f"their own place, which the network is shown: {own:.0%} of the output's "
+            f"gradient falls there, {earlier:.0%} on earlier tokens and none on later "
+            f"ones, so that it learns to copy",
+            evidence=(
+                Evidence(
+                    quantity=SAME_TARGETS.name,
+                    site=sites[0],
+                    step=0,
+                    value=float(same[-1]),
+                    limit=self.same,
+                    note="targets that are the token at the same place",
+                ),
+                Evidence(
+                    quantity=PLACE_GRADIENTS.name,
+                    site=sites[0],
+                    step=0,
+                    value=own,
+                    limit=self.depends,
+                    note="share by norm at the same place; later places have none",
                 ),
             ),
             since_step=0,
