@@ -73,7 +73,7 @@ def _best(mask: Tensor, tokens: Sequence[Tensor]) -> tuple[int, int] | None:
         for laid in ([x] if x.shape == mask.shape else [x.T])
         if laid.shape == mask.shape and (told := _numbers(hides, laid))
     ]
-    return min(found, key=lambda f: (f[1] > 1, f[0]), default=None)
+    return min(found, key=lambda f: (f[1] > 1, f[0], -f[1]), default=None)
 
 
 def _numbers(hides: Tensor, tokens: Tensor) -> tuple[int, int] | None:
@@ -81,7 +81,8 @@ def _numbers(hides: Tensor, tokens: Tensor) -> tuple[int, int] | None:
 
     Returns:
         None unless a mask looks like one for padding: each row is cut at most once, and
-        rows differ in length; and unless both kinds of places are many.
+        rows differ in length; unless both kinds of places are many; and where one
+        number is shown and one is hidden, as of a mask that the model was given.
     """
     hides, tokens = hides[:_ROWS], tokens[:_ROWS]
     cuts = (hides[:, 1:] != hides[:, :-1]).sum(1)
@@ -91,4 +92,5 @@ def _numbers(hides: Tensor, tokens: Tensor) -> tuple[int, int] | None:
     hidden, shown = tokens[hides], tokens[~hides]
     if min(hidden.numel(), shown.numel()) < _FEWEST:
         return None
-    return shown.unique().numel(), hidden.unique().numel()
+    numbers = shown.unique().numel(), hidden.unique().numel()
+    return numbers if numbers != (1, 1) else None
