@@ -30,6 +30,8 @@ from live.test_target_leak import (
     without_last,
     words_convolved,
 )
+from reluctant.live import _future_look
+from reluctant.live._governor import Governor
 from reluctant.records import Confidence, Severity
 from reluctant.records.quantities import PLACE_GRADIENTS, SAME_TARGETS
 
@@ -211,3 +213,14 @@ def test_looking_leaves_no_mark(name: str):
     seen, run = trained(*COPYING[name])
     assert seen == bare
     assert not [n.text for n in run.trace.notes("blind")]
+
+
+def test_a_look_that_costs_too_much_is_taken_later(monkeypatch: pytest.MonkeyPatch):
+    def affords(governor: Governor, seconds: float) -> bool:
+        return governor._steps > 6
+
+    monkeypatch.setattr(Governor, "affords", affords)
+    monkeypatch.setattr(_future_look, "_ONCE", 0.0)
+    _, run = trained(*COPYING["LSTM"], steps=16)
+    steps, _ = run.trace.series(SAME_TARGETS)
+    assert steps.tolist() == [6]

@@ -34,7 +34,9 @@ from reluctant.records.quantities import (
 
 _LOOKS = 4  # sampled steps that it may take to find targets, and a gradient
 _MOST_READS = 8  # layers that read data, in one forward pass
-_PASSES = 6  # forward passes that a look costs
+_PASSES = 2  # forward passes that a look costs: no gradient of a weight is asked for
+_ONCE = 0.05  # of the time so far that this may cost, once, whatever the budget left
+_REFUSALS = 40  # after which a training is taken to be too short for it
 _NEARLY_ALL = 0.8  # of the targets; the mark at the end of a short text is none
 _ALL = 0.999  # of the targets that were not shifted; noise and labels leave others
 _NONE = 1e-5  # of a gradient: a mask leaves an exact zero, a Fourier transform 1e-6
@@ -54,7 +56,7 @@ class FutureLook:
         self._reads: list[Read] = []
         self._inputs: list[Tensor] = []
         self._recurrent: list[Tensor] = []
-        self._looks = 0
+        self._looks = self._refused = 0
         self._is_done = False
 
     @property
@@ -108,18 +110,28 @@ class FutureLook:
         if best is None or (best.fits and not best.places):
             return  # nothing was read, or too little of it tells
         if best.share >= _NEARLY_ALL:
-            if not self._recorder.governor.affords(_PASSES * forward_s):
+            if not self._affords(forward_s):
                 return
             self._recorder.guard("future", self._ask, loss, seen, best, model)
         else:
             with torch.no_grad():
                 same = self._best(seen.targets, same_tokens)
             if same is not None and same.share >= _ALL:
-                if not self._recorder.governor.affords(_PASSES * forward_s):
+                if not self._affords(forward_s):
                     return
                 self._recorder.guard("future", self._ask_same, loss, seen, same, model)
         self._is_done = True
         self._recorder.add(NEXT_TARGETS, "", best.share)
+
+    def _affords(self, forward_s: float) -> bool:
+        """Whether to differentiate now; if not, a later sampled step may."""
+        governor, cost = self._recorder.governor, _PASSES * forward_s
+        if governor.affords(cost) or cost <= _ONCE * governor.elapsed_s:
+            return True
+        self._refused += 1
+        self._looks -= 1
+        self._is_done = self._refused >= _REFUSALS
+        return False
 
     def _best(self, targets: Tensor, compare: Compare) -> NextInputs | None:
         """The inputs that the targets follow best; a layer's where no other fit."""

@@ -41,7 +41,7 @@ _EDITS: dict[str, EditSource] = {
     "DAT402": EditSource(
         "x.reshape(n, channels, height, width)",
         "x.permute(0, 3, 1, 2)",
-        "where images are prepared: permute moves the axes, reshape only renames them",
+        "the preparation of images: permute moves the axes, reshape only renames them",
     ),
     "FIT401": EditSource(
         "torch.save(model.state_dict(), path)",
