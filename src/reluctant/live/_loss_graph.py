@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -38,6 +39,9 @@ class LossReading(NamedTuple):
         target_shape: Of the targets before the loss made them fit.
         is_sum: Whether the loss adds something else to what is read here.
         is_broadcast: Whether it had to, and compared more pairs than there are outputs.
+        bend: Of `"l1"` and `"huber"`: the error at which it turns from a square to a
+            straight line.
+        slope: Of that line.
     """
 
     kind: str
@@ -51,6 +55,8 @@ class LossReading(NamedTuple):
     target_shape: tuple[int, ...] = ()
     is_broadcast: bool = False
     is_sum: bool = False
+    bend: float = 0.0
+    slope: float = 1.0
 
 
 def read_loss(loss: Tensor, candidates: list[Tensor]) -> LossReading:
@@ -98,6 +104,7 @@ def read_loss(loss: Tensor, candidates: list[Tensor]) -> LossReading:
             target_shape,
             _is_broadcast(shape, target_shape, compared),
             _is_sum(loss.grad_fn, node),
+            *_line(node),
         )
     for tensor in candidates:  # a loss of the user's own: its outputs all the same
         if tensor.grad_fn is not None:
@@ -115,23 +122,45 @@ def loss_of(found: LossReading) -> Tensor | None:
     Returns:
         None of another kind or reduction, or where outputs or targets are not known.
     """
-    function = _FUNCTIONS.get(found.kind)
-    if function is None or found.outputs is None or found.targets is None:
+    if found.outputs is None or found.targets is None:
         return None
     if found.reduction not in ("mean", "sum"):
+        return None
+    if found.kind in ("l1", "huber"):
+        if found.outputs.shape != found.targets.shape:
+            return None
+        each = straight_loss(found.outputs - found.targets, found.bend)
+        total: Tensor = each.sum() if found.reduction == "sum" else each.mean()
+        return found.slope * total
+    function = _FUNCTIONS.get(found.kind)
+    if function is None:
         return None
     return function(found.outputs, found.targets, reduction=found.reduction)
 
 
+def straight_loss(error: Tensor, bend: float) -> Tensor:
+    """An error's size; up to `bend`, its square in the same units."""
+    size = error.abs()
+    if not bend > 0:
+        return size
+    return torch.where(size < bend, size.square() / (2 * bend), size - bend / 2)
+
+
 _FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "mse": F.mse_loss,
-    "l1": F.l1_loss,
     "cross-entropy": F.cross_entropy,
     "nll": F.nll_loss,
     "bce": F.binary_cross_entropy,
     "bce-with-logits": F.binary_cross_entropy_with_logits,
 }
 _Found: TypeAlias = tuple[str, Tensor | None, Tensor | None, int, Node | None]
+
+
+def _line(node: Node) -> tuple[float, float]:
+    """Where a loss turns straight, and how steep it is from there."""
+    if name_of(node) == "HuberLoss":
+        return float(node._saved_delta), float(node._saved_delta)
+    return float(getattr(node, "_saved_beta", 0.0)), 1.0
 
 
 def _put_out_by(producer: Node | None, saved: Tensor | None) -> Tensor | None:

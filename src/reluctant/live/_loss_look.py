@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from reluctant.live._best_constant import ConstantLook
 from reluctant.live._governor import clock
 from reluctant.live._graph import leaf_tensors, leaves, name_of, operations, owner_of
 from reluctant.live._loss_graph import LossReading, loss_of, read_loss
@@ -63,6 +64,7 @@ class HeadLook:
         self.operations: tuple[str, ...] = ()
         self._recorder, self._parameters = recorder, parameters
         self._probes = [p for p in probes if isinstance(p, HeadProbe)]
+        self._constant = ConstantLook(recorder)
 
     def look(
         self,
@@ -86,6 +88,7 @@ class HeadLook:
             self._recorder.measure(probe, seen)
         if found.is_sum:
             self._recorder.guard("loss part", self._part, loss, found)
+        self._recorder.guard("best constant", self._constant.look, loss, found)
         self._recorder.guard("joint moments", self._joint, found.targets)
         if found.kind in _AMOUNTS:
             self._recorder.guard("distances", self._distances, found.targets)

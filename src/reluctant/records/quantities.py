@@ -46,6 +46,16 @@ CLASS_RIGHT = Quantity(
     "output",
     "samples of each class in the batch whose largest output is that class",
 )
+CONSTANT_ERROR = Quantity(
+    "constant_error", "1", "run", "relative standard error of constant_loss"
+)
+CONSTANT_LOSS = Quantity(
+    "constant_loss",
+    "loss",
+    "run",
+    "of an absolute or a Huber error: what the best constant of each output would lose "
+    "on the targets seen late in the run so far; nan where samples have weights",
+)
 COPIED_UNITS = Quantity(
     "copied_units",
     "1",

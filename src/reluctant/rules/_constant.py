@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from reluctant.records import Quantity, Trace
 from reluctant.records.quantities import (
+    CONSTANT_ERROR,
+    CONSTANT_LOSS,
     LOSS,
     LOSS_PART,
     OUTPUT_MEAN,
@@ -24,6 +26,7 @@ from reluctant.records.quantities import (
 from reluctant.rules._loss import course, late_step
 
 _LATE_PARTS = 8  # samples of what part of a sum the known term is
+_LATE_LOOKS = 5  # whose median a smaller last batch does not move
 _REST = 0.1  # other terms up to this share, such as a penalty, change little
 _ENOUGH = 200  # samples of the targets that a constant predictor is fitted to
 
@@ -70,6 +73,8 @@ def _of_the_term(trace: Trace, since: int = 0) -> Targets:
         _rows(trace, TARGET_MEAN, since),
         _rows(trace, TARGET_SQUARE, since),
     )
+    if loss.kind in ("l1", "huber"):
+        return _straight(trace, means, squares)
     samples, positions = _samples(trace), 1.0
     if loss.kind in ("cross-entropy", "nll") and counts.size and counts.sum() > 0:
         positions = float(counts.sum()) / len(counts) / max(1.0, samples)
@@ -99,6 +104,20 @@ def _of_the_term(trace: Trace, since: int = 0) -> Targets:
         level *= samples * max(1.0, positions) * width
     elif loss.reduction != "mean":
         level = math.nan
+    return Targets(level, variance, error)
+
+
+def _straight(
+    trace: Trace, means: NDArray[np.float64], squares: NDArray[np.float64]
+) -> Targets:
+    """The same of an absolute error: its constant was fitted while it was watched."""
+    levels = trace.series(CONSTANT_LOSS).values
+    if not (means.size and levels.size and np.isfinite(levels[-1])):
+        return _UNKNOWN
+    variance = float(np.maximum(squares.mean(0) - means.mean(0) ** 2, 0).mean())
+    # of the last looks: each knows the targets of those before
+    level = float(np.median(levels[-_LATE_LOOKS:]))
+    error = float(np.median(trace.series(CONSTANT_ERROR).values[-_LATE_LOOKS:]))
     return Targets(level, variance, error)
 
 
