@@ -20,6 +20,7 @@ from reluctant.remedies import REMEDIES
 from reluctant.rules import (
     CAUSES,
     ENSEMBLE_RULES,
+    OF_THE_REPORT,
     RULES,
     Blind,
     EnsembleRule,
@@ -118,12 +119,14 @@ def _in_causal_order(
 
     A finding is explained by the strongest other finding that the graph says can
     cause it, at any number of removes. What no finding explains is a root; roots are
-    ordered by severity, then confidence, then onset.
+    ordered by severity, then confidence, then onset; what is wrong with the report
+    alone comes after what is wrong with the training, and explains nothing.
     """
 
-    def weight(finding: Finding) -> tuple[int, int, int, str]:
+    def weight(finding: Finding) -> tuple[int, bool, int, int, str]:
         return (
             _SEVERITY[finding.severity],
+            _is_of_the_report(finding),
             _CONFIDENCE[finding.confidence],
             finding.since_step,
             finding.code,
@@ -139,6 +142,7 @@ def _in_causal_order(
             for f in found
             if effect.code in reach[f.code]
             and f.code != effect.code
+            and not _is_of_the_report(f)
             and (f.severity is not Severity.NOTE or effect.severity is Severity.NOTE)
             and not (f.code in reach[effect.code] and effect.since_step <= f.since_step)
         ]
@@ -150,6 +154,12 @@ def _in_causal_order(
         under = [f for f in found if _root_of(f.code, explained) == root.code]
         ordered += [root, *sorted((f for f in under if f is not root), key=weight)]
     return ordered, explained
+
+
+def _is_of_the_report(finding: Finding) -> bool:
+    """Whether the training is right, and only what is told of it is not."""
+    found_by = finding.evidence[0].quantity if finding.evidence else ""
+    return (finding.code, found_by) in OF_THE_REPORT
 
 
 def _rivals(
@@ -165,7 +175,9 @@ def _rivals(
     roots = [
         f
         for f in findings
-        if f.code not in explained and f.severity is not Severity.NOTE
+        if f.code not in explained
+        and f.severity is not Severity.NOTE
+        and not _is_of_the_report(f)
     ]
     shared: dict[tuple[str, ...], list[str]] = {}
     for effect in dict.fromkeys(f.code for f in findings if f.code in explained):

@@ -87,7 +87,9 @@ def test_a_few_samples_say_too_much_as_often_as_too_little(
     y = torch.randn(12_000, 1, 1).double()
     whole = float(best_constant(y, bend)[0])
     few = torch.stack([best_constant(s, bend)[0] for s in y.split(8)])
-    alone = torch.stack([straight_loss(s - s.median(), bend).mean() for s in y.split(8)])
+    alone = torch.stack(
+        [straight_loss(s - s.median(), bend).mean() for s in y.split(8)]
+    )
     assert float(few.mean()) == pytest.approx(whole, rel=0.03)
     assert float(alone.mean()) < (1 - too_little) * whole  # without the correction
 

@@ -108,9 +108,7 @@ def best_constant(targets: Tensor, bend: float) -> tuple[Tensor, Tensor]:
     """
     own = _loss(targets, _fitted(targets, bend), bend)
     halves = targets[0::2], targets[1::2]
-    other = [
-        _loss(a, _fitted(b, bend), bend).mean() for a, b in (halves, halves[::-1])
-    ]
+    other = [_loss(a, _fitted(b, bend), bend).mean() for a, b in (halves, halves[::-1])]
     level = (2 * own.mean() + sum(other) / 2) / 3
     each = own.mean((1, 2))
     return level, each.std() / (len(each) ** 0.5 * level)

@@ -1,6 +1,6 @@
 """What a sampled forward pass shows: layers, activations, and the signal back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from reluctant.live._death_look import DeathLook
 from reluctant.live._governor import clock
 from reluctant.live._loaders import FirstBatch, first_batch
-from reluctant.live._models import keeps_statistics
+from reluctant.live._modes import with_modes
 from reluctant.live._recorder import Recorder
 from reluctant.live._tap import Pass
 from reluctant.probes import (
@@ -127,7 +127,7 @@ class ForwardLook:
         if not self._recorder.now.deep:
             return
         self.outputs += [t for t in tensors_in(output) if t.grad_fn is not None]
-        modes = [m.training for m in _alive(module) if _has_modes(m)]
+        modes = [m.training for m in with_modes(module)]
         if modes:
             share = sum(modes) / len(modes)
             self._recorder.add(MODEL_TRAINING, "", share)
@@ -175,26 +175,6 @@ def _subnormal(gradient: Tensor) -> Tensor:
     live = (size > 0).sum()
     normal = (size >= _SMALLEST_NORMAL).sum()
     return 1 - normal / live.clamp(min=1) + 0 * size.amax()  # nan where it is none
-
-
-def _alive(module: nn.Module) -> Iterator[nn.Module]:
-    """It and what is in it, but for parts whose parameters are all frozen.
-
-    A backbone that is only fine-tuned at its head rightly stays in evaluation mode.
-    """
-    own = list(module.parameters())
-    if own and not any(p.requires_grad for p in own):
-        return
-    yield module
-    for child in module.children():
-        yield from _alive(child)
-
-
-def _has_modes(module: nn.Module) -> bool:
-    """Whether a module does one thing in training and another in evaluation."""
-    if isinstance(module, nn.modules.dropout._DropoutNd):
-        return module.p > 0
-    return keeps_statistics(module)
 
 
 def tensors_in(value: Any, depth: int = 4) -> list[Tensor]:

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reluctant.live._models import keeps_statistics
+from reluctant.live._modes import with_modes
 from reluctant.live._recorder import Recorder
 from reluctant.records.quantities import EVALUATED_TRAINING, HELD_OUT_LOSS
 
@@ -98,9 +99,11 @@ class HeldOut:
         total, count = self._sums.get(site, (torch.zeros_like(value.mean()), 0))
         self._sums[site] = total + value.mean(), count + 1
         if site not in self._training and model is not None:
-            norms = [m.training for m in model.modules() if keeps_statistics(m)]
-            if norms:
-                self._training[site] = sum(norms) / len(norms)
+            # what is handed over is an evaluation, what is overheard may be anything
+            parts = model.modules() if label else with_modes(model)
+            modes = [m.training for m in parts if not label or keeps_statistics(m)]
+            if modes:
+                self._training[site] = sum(modes) / len(modes)
 
     def emit(self) -> None:
         """An evaluation is over when training goes on: record its means."""

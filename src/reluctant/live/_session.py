@@ -4,8 +4,9 @@ Only while a script runs under `reluctant run` is torch wrapped:
 `torch.autograd.backward` (which `Tensor.backward` calls), to see a loss before its
 gradients; `Optimizer.__init__`, to learn what is trained before its first step;
 `GradScaler.scale`, to see the loss before it was scaled; `torch.compile`, to keep out
-of what it compiles; the loss functions, to see what an evaluation computes. All are put
-back when the script has ended.
+of what it compiles; the loss functions, to see what an evaluation computes; the ways
+to switch gradients off, to see in which mode it does. All are put back when the script
+has ended.
 """
 
 import gc
@@ -25,6 +26,7 @@ from torch.optim import Optimizer
 from reluctant.diagnosis import diagnose
 from reluctant.live._attach import trace_path
 from reluctant.live._describe import named
+from reluctant.live._evaluations import Listener, seen_without_gradients
 from reluctant.live._graph import leaves
 from reluctant.live._held_out import place, seen_losses
 from reluctant.live._models import (
@@ -70,6 +72,9 @@ class Session:
         self._said: set[tuple[int, str]] = set()
         self._spoke, self._speaking_s = time.perf_counter(), 0.0
         self._pid = os.getpid()
+        self._latest: Watch | None = None  # trained last
+        self._is_busy = False
+        self._listener = Listener(self._on_quiet_call)
 
     @contextmanager
     def wrapped(self) -> Iterator[None]:
@@ -110,9 +115,13 @@ class Session:
         for home, name, _, seen in wraps:
             setattr(home, name, seen)
         try:
-            with seen_losses(partial(self._quietly, self._on_held_out)):
+            with (
+                seen_losses(partial(self._quietly, self._on_held_out)),
+                seen_without_gradients(self._on_quiet),
+            ):
                 yield
         finally:
+            self._listener.stop()
             for home, name, own, _ in wraps:
                 setattr(home, name, own)
 
@@ -143,6 +152,14 @@ class Session:
     def _before_backward(self, tensors: Any) -> None:
         if self._is_ours or os.getpid() != self._pid:
             return
+        self._listener.stop()
+        self._is_busy = True  # what our looks call is no evaluation
+        try:
+            self._on_losses(tensors)
+        finally:
+            self._is_busy = False
+
+    def _on_losses(self, tensors: Any) -> None:
         losses = [tensors] if isinstance(tensors, Tensor) else list(tensors)
         for loss in losses:
             scaled, raw = self._unscaled or (lambda: None, lambda: None)
@@ -151,6 +168,11 @@ class Session:
             watch = self._watch_of(loss)
             if watch is None:
                 continue
+            before, self._latest = self._latest, watch
+            is_back = before is not watch and id(watch) in self._last_used
+            if before is not None and is_back:
+                before.share_the_training()
+                watch.share_the_training()
             self._backwards += 1
             self._last_used[id(watch)] = self._backwards
             if not watch.has_optimizer:
@@ -166,6 +188,21 @@ class Session:
         if alive and loss.is_floating_point() and loss.numel():
             last = max(alive, key=lambda w: self._last_used.get(id(w), 0))
             last.held_out(loss, place())
+
+    def _on_quiet(self) -> None:
+        """Gradients were switched off: by an evaluation? Must cost next to nothing."""
+        if self._listener.is_listening or self._is_busy or self._compiles:
+            return
+        watch = self._latest or (self._watches[-1] if self._watches else None)
+        if watch is not None and watch.is_between_steps and os.getpid() == self._pid:
+            self._listener.start()
+
+    def _on_quiet_call(self, module: nn.Module, args: Any) -> bool:
+        """A module is called without gradients; whether to listen on."""
+        watch = self._latest or (self._watches[-1] if self._watches else None)
+        if watch is None or self._is_busy or self._compiles:
+            return False
+        return watch.on_quiet_call(module, args)
 
     def _on_compile(self) -> None:
         self._compiles = True

@@ -19,6 +19,7 @@ from reluctant.diagnosis import diagnose
 from reluctant.live._census import census as count_units
 from reluctant.live._death_look import DeathLook
 from reluctant.live._describe import describe, named
+from reluctant.live._evaluations import EvaluationLook
 from reluctant.live._first_aid import Act, FirstAid
 from reluctant.live._forward_look import ForwardLook, tensors_in
 from reluctant.live._future_look import FutureLook
@@ -91,8 +92,10 @@ class Watch:
         self._held_out = HeldOut(recorder)
         self._samples, self._future = SampleLook(recorder), FutureLook(recorder)
         self._padding = PaddingLook(recorder)
+        modules = list(model.modules()) if model is not None else []
+        self._evaluations = EvaluationLook(recorder, modules)
         self._tap = ForwardTap(
-            list(model.modules()) if model is not None else [],
+            modules,
             self._names,
             on_layer=self._on_layer,
             on_embedding=partial(self._samples.on_first, ""),
@@ -240,6 +243,21 @@ class Watch:
                 "evaluation", self._held_out.add, loss, self.model, where
             )
 
+    def on_quiet_call(self, module: nn.Module, args: Any) -> bool:
+        """Note a call without gradients; whether more of them are of interest."""
+        if self._is_attached:
+            self._recorder.guard("evaluation", self._evaluations.on_call, module, args)
+        return not self._evaluations.is_full and self._is_attached
+
+    @property
+    def is_between_steps(self) -> bool:
+        """Whether no loss was handed over since the last step."""
+        return not self._backwards
+
+    def share_the_training(self) -> None:
+        """Another network is trained in turn with this one."""
+        self._recorder.guard("evaluation", self._evaluations.lose)
+
     def end(self, how: str) -> None:
         """Note how the training ended."""
         self._recorder.guard("record", self._recorder.note, "end", "", how)
@@ -267,6 +285,7 @@ class Watch:
             self._held_out.add(loss, self.model)
             return
         self._held_out.emit()
+        self._end_evaluation()
         if not self._now.in_step and self._scaler.skipped(self._backwards):
             self._end_step()
         self._backwards += 1
@@ -292,6 +311,11 @@ class Watch:
                 kind = None
         self._governor.charge(clock() - start, deep=kind)
 
+    def _end_evaluation(self) -> None:
+        if len(self._handles) > 1:  # several parts that are trained in turn
+            self._evaluations.lose()
+        self._evaluations.emit()
+
     def _on_layer(self, run: Pass) -> None:
         self._forward.on_layer(run)
         self._samples.on_first(run.site, run.tensor)
@@ -306,6 +330,7 @@ class Watch:
 
     def _on_output(self, module: nn.Module, args: Any, output: Any) -> None:
         self._forward.on_output(module, args, output)
+        self._evaluations.on_training(module)
         inputs = tensors_in(args)
         self._samples.on_inputs(inputs)
         self._future.on_inputs(inputs)
@@ -419,6 +444,7 @@ class Watch:
             now.step, now.deep = now.step - 1, True
             self._recorder.guard("census", self._count_units)
             self._recorder.guard("evaluation", self._held_out.emit)
+            self._recorder.guard("evaluation", self._end_evaluation)
             with torch.no_grad():
                 self._reach.emit()
                 self._recorder.guard("death look", partial(self._measure_deaths, True))

@@ -70,8 +70,29 @@ EVALUATED_TRAINING = Quantity(
     "evaluated_training",
     "1",
     "run",
-    "share of the batch norms that were in training mode while losses were computed "
-    "without gradients, by place in the script",
+    "share of the batch norms (of dropouts, too, where losses are handed over) that "
+    "were in training mode while losses were computed without gradients, by place in "
+    "the script",
+)
+EVALUATION_INPUTS = Quantity(
+    "evaluation_inputs", "1", "run", "different first inputs of one evaluation's passes"
+)
+EVALUATION_PASSES = Quantity(
+    "evaluation_passes",
+    "1",
+    "run",
+    "passes of the model without gradients, after ten training steps or more without "
+    "any; counted up to 128",
+)
+EVALUATION_SAMPLES = Quantity(
+    "evaluation_samples", "1", "run", "mean samples of one evaluation's passes"
+)
+EVALUATION_TRAINING = Quantity(
+    "evaluation_training",
+    "1",
+    "run",
+    "least share of the dropouts and batch norms that were in training mode in one "
+    "evaluation's passes; nan where passes without gradients are part of the training",
 )
 EXAM_S = Quantity("exam_s", "s", "run", "time that one exam of a check took, by exam")
 FIRING_RATE = Quantity(

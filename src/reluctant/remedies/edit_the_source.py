@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 
 from reluctant.records import EditSource, Finding, Prescription, Trace
-from reluctant.records.quantities import EVALUATED_TRAINING, INPUT_TAIL, SAME_TARGETS
+from reluctant.records.quantities import (
+    EVALUATED_TRAINING,
+    EVALUATION_TRAINING,
+    INPUT_TAIL,
+    SAME_TARGETS,
+)
 from reluctant.remedies._base import Remedy, measured
 
 # what stands there, what should, and where, by the code of the finding
@@ -150,13 +155,15 @@ _EDITS: dict[str, EditSource] = {
 }
 
 
+_EVALUATE = EditSource(
+    "with torch.no_grad():",
+    "model.eval()\nwith torch.no_grad():\n    ...\nmodel.train()",
+    "the evaluation",
+)
 # where a rule knows several faults, by what it measured besides
 _BY_EVIDENCE: dict[tuple[str, str], EditSource] = {
-    ("LOP301", EVALUATED_TRAINING.name): EditSource(
-        "with torch.no_grad():",
-        "model.eval()\nwith torch.no_grad():\n    ...\nmodel.train()",
-        "the evaluation",
-    ),
+    ("LOP301", EVALUATED_TRAINING.name): _EVALUATE,
+    ("LOP301", EVALUATION_TRAINING.name): _EVALUATE,
     ("LOP402", SAME_TARGETS.name): EditSource(
         "loss_fn(model(x), x)",
         "loss_fn(model(x[:, :-1]), x[:, 1:])",

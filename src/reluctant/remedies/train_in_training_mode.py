@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from reluctant.records import Finding, Prescription, Trace, TrainMode
-from reluctant.records.quantities import EVALUATED_TRAINING
+from reluctant.records.quantities import EVALUATED_TRAINING, EVALUATION_TRAINING
 from reluctant.remedies._base import Remedy, measured
 
 
@@ -30,7 +30,7 @@ class TrainInTrainingMode(Remedy):
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Switch it on; no cure for an evaluation."""
-        if measured(finding) == EVALUATED_TRAINING.name:
+        if measured(finding) in (EVALUATED_TRAINING.name, EVALUATION_TRAINING.name):
             return None
         return Prescription(
             remedy=self.name(),

@@ -1,7 +1,7 @@
 """The catalogue of rules: one per file, listed by hand, sorted by code."""
 
 from reluctant.rules._base import Blind, EnsembleRule, Problem, Rule
-from reluctant.rules._causes import CAUSES
+from reluctant.rules._causes import CAUSES, OF_THE_REPORT
 from reluctant.rules.data.constant_feature import ConstantFeature
 from reluctant.rules.data.duplicate_batch import DuplicateBatch
 from reluctant.rules.data.imbalance import Imbalance
@@ -81,6 +81,7 @@ from reluctant.rules.units.saturated_unit import SaturatedUnit
 __all__ = [
     "CAUSES",
     "ENSEMBLE_RULES",
+    "OF_THE_REPORT",
     "RULES",
     "Blind",
     "EnsembleRule",

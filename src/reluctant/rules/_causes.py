@@ -5,6 +5,8 @@ so the second is then reported under the first. A rule that is not named here ex
 nothing and is explained by nothing.
 """
 
+from reluctant.records.quantities import EVALUATED_TRAINING, EVALUATION_TRAINING
+
 _LOST_UNITS = ("UNT101", "UNT102", "UNT201")
 # what too long a step brings about, whatever made it too long
 _THROWN = (
@@ -181,3 +183,12 @@ CAUSES = {
     else effects
     for code, effects in _NAMED.items()
 }
+
+# What is wrong with what is reported, and not with the training: by rule, and by what
+# it measured. It causes nothing.
+OF_THE_REPORT = frozenset(
+    (
+        ("LOP301", EVALUATED_TRAINING.name),
+        ("LOP301", EVALUATION_TRAINING.name),
+    )
+)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import BATCH_MARK, DATA_BATCHES, SAMPLE_LEAK
+from reluctant.records.quantities import DATA_BATCHES, SAMPLE_LEAK
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._batches import is_full_batch
 
 _UNSEEN = "what a training shows does not tell; `reluctant check` measures it"
 
@@ -100,7 +101,7 @@ class LeakAcrossBatch(Rule):
         why = ""
         if is_checked and "Norm" in kind:
             why = "; it uses the statistics of the batch in evaluation mode, too"
-        elif _is_whole(trace):
+        elif is_full_batch(trace):
             why = "; all data are one batch, whose samples may belong together"
         mode = "in evaluation mode " if is_checked else ""
         where = ", first in" if is_checked else " behind"
@@ -122,12 +123,3 @@ class LeakAcrossBatch(Rule):
             severity=Severity.NOTE if why else self.severity,
             confidence=Confidence.HIGH if is_checked else Confidence.MEDIUM,
         )
-
-
-def _is_whole(trace: Trace) -> bool:
-    """Whether every batch is the same, as far as was seen."""
-    batches = trace.series(DATA_BATCHES).values
-    if batches.size:
-        return bool(batches[-1] == 1)
-    marks = trace.series(BATCH_MARK).values
-    return len(marks) > 2 and bool((marks == marks[0]).all())

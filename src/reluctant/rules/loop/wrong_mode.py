@@ -6,8 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
-from reluctant.records.quantities import EVALUATED_TRAINING, LOSS, MODEL_TRAINING
+from reluctant.records.quantities import (
+    EVALUATED_TRAINING,
+    EVALUATION_INPUTS,
+    EVALUATION_PASSES,
+    EVALUATION_SAMPLES,
+    EVALUATION_TRAINING,
+    LOSS,
+    MODEL_TRAINING,
+)
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._batches import is_full_batch
 
 
 @dataclass(frozen=True)
@@ -25,9 +34,19 @@ class WrongMode(Rule):
     ## How it is measured
     The mode of every dropout and batch-norm module at each sampled training step. All
     of them in evaluation mode late in the run is the finding. Some of them, such as the
-    frozen norms of a trained body, are not. And the mode of the batch norms while the
-    script computes losses without gradients: a finding where it is training in all of
-    its evaluations.
+    frozen norms of a trained body, are not. And the mode while the script evaluates: of
+    the batch norms while it computes losses without gradients, and, under `reluctant
+    run`, of dropouts and batch norms in passes of the model without gradients that come
+    after a stretch of ten steps or more without any, whether a loss is computed or
+    only what is right is counted. A finding where all of them are in training mode in
+    all evaluations. A dropout inside of an attention or of a recurrent layer counts;
+    one in a frozen part, or with p = 0, does not.
+
+    Some passes in training mode are meant, and no evaluation: those between single
+    steps (a teacher's targets, a generator's fakes, an actor's moves), those before the
+    first step, many of one input (samples of a prediction), those of the batch that was
+    just trained on, those that compute a norm's statistics anew, those of a copy, and
+    those of networks that are trained in turn.
 
     ## Sick
     ```python
@@ -40,12 +59,17 @@ class WrongMode(Rule):
     ```
 
     ## Blind spots
-    Functional dropout with a flag of its own. Dropout that stays on in an evaluation,
-    which may be meant. Evaluations that compute no loss.
+    Functional dropout with a flag of its own. Evaluations with gradients on, by calls
+    with keywords only, of a compiled model, or in batches much smaller than those of
+    the training. Where two lines are put around a loop, evaluations whose loss is not
+    handed over.
 
     ## Options
     - `min_samples`: How many of the last sampled steps must have been so.
-    - `min_evaluations`: How many evaluations must have been so.
+    - `min_evaluations`: How many evaluations must have been so; of those without a
+      loss, one is enough at the very end.
+    - `repeats`: Passes for each input from which on they are samples of a prediction;
+      who computes a loss and counts what is right makes two.
 
     ## References
     - [PyTorchModule] torch.nn.Module: train and eval.
@@ -53,6 +77,7 @@ class WrongMode(Rule):
 
     min_samples: int = 3
     min_evaluations: int = 2
+    repeats: float = 3.0
 
     code = "LOP301"
     severity = Severity.WARNING
@@ -66,6 +91,8 @@ class WrongMode(Rule):
         seen = np.concatenate(shares) if shares else np.zeros(0)
         if len(seen) < self.min_evaluations or not (seen == 1).all():
             return
+        if (trace.series(EVALUATION_TRAINING).values < 1).any():
+            return  # others are in the right mode: this one may be meant
         where = f" ({', '.join(s for s in sites if s)})" if any(sites) else ""
         yield self.finding(
             f"all batch-norm modules were in training mode in {len(seen)} evaluations"
@@ -85,11 +112,52 @@ class WrongMode(Rule):
             confidence=Confidence.MEDIUM,
         )
 
+    def _passed(self, trace: Trace) -> Iterator[Finding]:
+        """A finding if the model never left training mode where it is evaluated."""
+        steps, share = trace.series(EVALUATION_TRAINING)
+        if not len(share) or not (share == 1).all():  # nan is part of the training
+            return
+        passes, inputs, samples = (
+            trace.series(q).values
+            for q in (EVALUATION_PASSES, EVALUATION_INPUTS, EVALUATION_SAMPLES)
+        )
+        if not len(passes) == len(inputs) == len(samples) == len(share):
+            return
+        if (passes >= self.repeats * inputs).any():
+            return
+        size = trace.setup.batch_size
+        several = (inputs > 1) & (samples >= size / 2)
+        # less than a batch may be what is left at the end of an epoch
+        other = (samples != size) if is_full_batch(trace) else (samples > size)
+        is_one = several | other
+        count = int(is_one.sum())
+        is_last = bool(is_one[-1]) and int(steps[-1]) == trace.last_step
+        if count < self.min_evaluations and not is_last:
+            return
+        yield self.finding(
+            f"all dropout and batch-norm modules were in training mode in {count} "
+            f"{'evaluation' if count == 1 else 'evaluations'} (passes without "
+            f"gradients; limit {1 if is_last else self.min_evaluations}), and in none "
+            f"in evaluation mode: what they tell is not what the trained model does",
+            evidence=(
+                Evidence(
+                    quantity=EVALUATION_TRAINING.name,
+                    site="",
+                    step=int(steps[is_one][-1]),
+                    value=1.0,
+                    limit=0.0,
+                    note=f"{count} evaluations, {int(passes.sum())} passes",
+                ),
+            ),
+            since_step=int(steps[is_one][0]),
+            confidence=Confidence.MEDIUM,
+        )
+
     def check(self, trace: Trace) -> Iterator[Finding]:
         """Yield one finding for training, or evaluation, in the other one's mode."""
         if trace.last_step < 0:
             raise Blind("no step was taken")
-        yield from self._evaluated(trace)
+        yield from list(self._evaluated(trace)) or self._passed(trace)
         steps, share = trace.series(MODEL_TRAINING)
         keep = np.isfinite(share)
         steps, share = steps[keep], share[keep]
