@@ -18,6 +18,8 @@ ROUNDS = (1, 2, 4, 8, 16)  # seeds by which rivals are sorted out
 BEGIN = (4, 2, 1)  # seeds of the first round: as many as leave room for all
 KEPT = 1 / 3  # of the rivals, after each round
 MOST = 0.75  # of the rivals must fit, or the first round takes fewer seeds
+LITTLE = 0.2  # of a training in torch: what costs less is not tried on fewer seeds
+SOME = 0.3  # of the rivals, that must cost so little for dear ones to be left out
 FEW = 12  # trainings, in which there is room for one round only
 FIRST = 0.6  # of the search, that the first round may take
 SINGLE = 0.8  # of the search, that remedies alone may take: the rest is for pairs
@@ -156,17 +158,21 @@ class Search:
         refused = [r for r in rivals if r not in possible]
         room = self._budget.left(self._share)
         room *= FIRST if room > FEW else 1
-        costs = [self._budget.cost(r) for r in possible]
+        costs = {r.name: self._budget.cost(r) for r in possible}
         own = self._budget.cost(UNTREATED_RIVAL)
-        chosen: list[Rival] = []
+        cheap = {name for name, cost in costs.items() if cost < LITTLE}
+        names: set[str] = set()
         for count in BEGIN:
-            spent, chosen = count * own, []
-            for rival, cost in zip(possible, costs, strict=True):
-                if not chosen or spent + count * cost <= room:
-                    chosen.append(rival)
-                    spent += count * cost
-            if len(chosen) >= MOST * len(possible):
+            spent, names = count * own, set()
+            for rival in sorted(possible, key=lambda r: r.name not in cheap):
+                cost = count * costs[rival.name]
+                if not names or spent + cost <= room:
+                    names.add(rival.name)
+                    spent += cost
+            has_cheap = len(cheap) >= SOME * len(possible) and cheap <= names
+            if has_cheap or len(names) >= MOST * len(possible):
                 break
+        chosen = [r for r in possible if r.name in names]
         if len(chosen) < len(possible):
             self.notes.append(
                 "not tried, for the budget leaves no room: "
