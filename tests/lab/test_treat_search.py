@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 
 from lab.treat_recipes import in_torch, too_fast
 from reluctant.lab._bench import UNTREATED_RIVAL, Bench, Rival
@@ -16,9 +17,9 @@ from reluctant.records import (
 )
 
 
-def rival(name: str, *changes: Change) -> Rival:
+def rival(name: str, *changes: Change, trust: str = "safe") -> Rival:
     made = Prescription(
-        remedy=name, cures="", changes=changes, trust="safe", because="a test"
+        remedy=name, cures="", changes=changes, trust=trust, because="a test"
     )
     return Rival(name, (made,))
 
@@ -46,6 +47,41 @@ def test_what_there_is_no_room_for_is_named() -> None:
     assert ranked
     assert ranked[0].name in {"rate-0", "rate-1", "rate-2"}
     assert any("no room: " in note and "rate-5" in note for note in looking.notes)
+
+
+class OddDear(Budget):
+    """Room for seven trainings; every other rival costs next to nothing."""
+
+    def cost(self, rival: Rival) -> float:
+        return 1.0 if rival.name[-1] in "135" else 0.01
+
+    def left(self, share: float) -> float:
+        return 7.0
+
+
+def test_what_costs_little_keeps_its_seeds_and_the_dear_is_left_out() -> None:
+    bench = Bench(too_fast, steps=20, workers=1)
+    budget = OddDear(bench, time.monotonic(), None, None, 1.0, 1)
+    looking = Search(bench, budget, 1.0, "gap<0.05", lambda line: None)
+    looking.sort_out(RIVALS)
+    first = looking.rounds[0]
+    assert len(first.seeds) == BEGIN[0]
+    tried = {arm.name for arm in first.arms} - {UNTREATED_RIVAL.name}
+    assert tried == {"rate-0", "rate-1", "rate-2", "rate-4"}
+    assert any("rate-3, rate-5" in note for note in looking.notes)
+
+
+def test_of_half_cures_the_better_one_comes_first_whatever_it_changes() -> None:
+    rivals = [
+        rival("little", ScaleLearningRate(1.5)),
+        rival("half", ScaleLearningRate(6.0), trust="invasive"),
+        rival("best", ScaleLearningRate(30.0)),
+    ]
+    bench = Bench(partial(too_fast, rate=0.01), steps=40, workers=1)
+    budget = Budget(bench, time.monotonic(), None, 1e9, 1.0, 1)
+    looking = Search(bench, budget, 1.0, "loss<1e-9", lambda line: None)
+    ranked, _ = looking._begin(rivals)
+    assert [r.name for r in ranked] == ["best", "half", "little"]
 
 
 def test_a_budget_of_steps_counts_every_training_alike() -> None:

@@ -288,11 +288,13 @@ class Search:
             pairs = max(1, compared.pairs) if compared else 1
             invasive = sum(p.trust != "safe" for p in rival.prescriptions)
             loss = arm.loss if math.isfinite(arm.loss) else math.inf
+            is_far = self._is_far(rival, found, least)
             return (
                 -round(arm.success.p, 2),
-                self._is_far(rival, found, least),
-                won / pairs < MOSTLY,  # then whether it changes what is learnt
-                invasive,
+                is_far,
+                won / pairs < MOSTLY,
+                loss if is_far else 0.0,  # half of a cure, by how much it cures
+                invasive,  # of cures, the one that changes less of what is learnt
                 len(rival.prescriptions),
                 _is_staged(rival),
                 arm.cost > DEARER,
