@@ -132,13 +132,14 @@ class WrongMode(Rule):
         is_one = several | other
         count = int(is_one.sum())
         is_last = bool(is_one[-1]) and int(steps[-1]) == trace.last_step
-        if count < self.min_evaluations and not is_last:
+        limit = 1 if is_last and count < self.min_evaluations else self.min_evaluations
+        if count < limit:
             return
         yield self.finding(
             f"all dropout and batch-norm modules were in training mode in {count} "
             f"{'evaluation' if count == 1 else 'evaluations'} (passes without "
-            f"gradients; limit {1 if is_last else self.min_evaluations}), and in none "
-            f"in evaluation mode: what they tell is not what the trained model does",
+            f"gradients; limit {limit}), and in none in "
+            f" evaluation mode: what they tell is not what the trained model does",
             evidence=(
                 Evidence(
                     quantity=EVALUATION_TRAINING.name,
