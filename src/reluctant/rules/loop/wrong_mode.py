@@ -139,7 +139,7 @@ class WrongMode(Rule):
             f"all dropout and batch-norm modules were in training mode in {count} "
             f"{'evaluation' if count == 1 else 'evaluations'} (passes without "
             f"gradients; limit {limit}), and in none in "
-            f" evaluation mode: what they tell is not what the trained model does",
+            f"evaluation mode: what they tell is not what the trained model does",
             evidence=(
                 Evidence(
                     quantity=EVALUATION_TRAINING.name,
