@@ -9,6 +9,8 @@ import numpy as np
 from reluctant.records import Confidence, Evidence, Finding, Note, Severity, Trace
 from reluctant.records.quantities import GRAD_RMS, LOSS
 from reluctant.rules._base import Blind, Rule
+from reluctant.rules._constant import skill
+from reluctant.rules._loss import sound
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,10 @@ class NoGradient(Rule):
 
     ## Options
     - `share`: Share of the trained parameters' entries from which on it is a finding;
-      below that, a note.
+      below that, a note, as of a layer that was left over.
+    - `skill`: The same for whatever share, where a network has learnt nothing in
+      `long` steps: what says where, such as a positional embedding, is small.
+    - `long`: See there.
     - `min_steps`: How many steps must have passed.
 
     ## References
@@ -50,6 +55,8 @@ class NoGradient(Rule):
     """
 
     share: float = 0.02
+    skill: float = 0.02
+    long: int = 200
     min_steps: int = 3
 
     code = "GRD301"
@@ -89,6 +96,9 @@ class NoGradient(Rule):
         )
         others = f" and {len(cut) - 1} more" if len(cut) > 1 else ""
         severity = Severity.ERROR if is_cut else Severity.WARNING
+        is_missed = share < self.share and self._is_missed(trace)
+        if is_missed:
+            why += "; and nothing was learnt"
         yield self.finding(
             f"the loss does not depend on {cut[0].name}{others} ({entries:,} entries, "
             f"{share:.1%} of what is to be trained, limit {self.share:.0%}): {why}",
@@ -104,9 +114,16 @@ class NoGradient(Rule):
                 for p in cut
             ),
             since_step=0,
-            severity=severity if share >= self.share else Severity.NOTE,
+            severity=(severity if share >= self.share or is_missed else Severity.NOTE),
             confidence=Confidence.HIGH if is_cut else Confidence.MEDIUM,
         )
+
+    def _is_missed(self, trace: Trace) -> bool:
+        """Whether a network that was given the time has learnt nothing."""
+        part = sound(trace)
+        learnt = skill(part)
+        is_long = part.last_step + 1 >= self.long
+        return is_long and learnt.is_exact and learnt.is_none(self.skill)
 
     def _detached(self, note: Note) -> Finding:
         """A loss that was made anew."""

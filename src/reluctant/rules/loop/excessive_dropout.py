@@ -20,7 +20,7 @@ class ExcessiveDropout(Rule):
     at 0.8, nineteen times at 0.95.
 
     ## How it is measured
-    The share of each dropout layer, and a network that has learnt little.
+    The share of each dropout layer, and a network that is far from done.
 
     ## Sick
     ```python
@@ -38,7 +38,7 @@ class ExcessiveDropout(Rule):
     ## Options
     - `share`: Share from which on noise outweighs the signal fourfold. A half is usual
       for hidden units, a fifth for inputs.
-    - `skill`: Below this the network has learnt little.
+    - `skill`: Below this much is left to learn, in the way in which it is trained.
     - `min_steps`: How many steps it is given for that.
 
     ## References
@@ -47,7 +47,7 @@ class ExcessiveDropout(Rule):
     """
 
     share: float = 0.8
-    skill: float = 0.5
+    skill: float = 0.8
     min_steps: int = 100
 
     code = "LOP503"
