@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from reluctant.live._position_look import is_tokens
 from reluctant.live._recorder import Recorder
 from reluctant.records.quantities import ATTENDED_NUMBERS, LEFT_OUT_NUMBERS
 
@@ -34,12 +35,12 @@ class PaddingLook:
 
     def on_read(self, data: Tensor) -> None:
         """A layer or an embedding has read data."""
-        if self._looks < _LOOKS and len(self._tokens) < _MOST and _is_tokens(data):
+        if self._looks < _LOOKS and len(self._tokens) < _MOST and is_tokens(data):
             self._tokens.append(data.detach())
 
     def look(self, inputs: Sequence[Tensor]) -> None:
         """The model has returned; this is what it was given."""
-        tokens = [x.detach() for x in inputs if _is_tokens(x)] + self._tokens
+        tokens = [x.detach() for x in inputs if is_tokens(x)] + self._tokens
         masks = self._masks
         self.forget()
         if not masks or not tokens:
@@ -55,10 +56,6 @@ class PaddingLook:
     def forget(self) -> None:
         """The step is over."""
         self._masks, self._tokens = [], []
-
-
-def _is_tokens(x: Tensor) -> bool:
-    return x.ndim == 2 and x.dtype in (torch.int64, torch.int32)
 
 
 def _best(mask: Tensor, tokens: Sequence[Tensor]) -> tuple[int, int] | None:

@@ -116,6 +116,8 @@ class ForwardTap:
         on_error: Called once if a look fails; no further look is taken.
         on_dropout: Called with what a dropout puts out, and the share it drops.
         on_padding_mask: Called with the key padding mask of an attention.
+        on_attention: Called with what an attention reads, time first, and whether a
+            mask tells it of places.
     """
 
     def __init__(
@@ -133,6 +135,7 @@ class ForwardTap:
         on_dropout: Callable[[Tensor, float], None] = lambda output, share: None,
         on_read: Callable[[Read], None] | None = None,
         on_padding_mask: Callable[[Tensor], None] = lambda mask: None,
+        on_attention: Callable[..., None] = lambda query, key, is_masked: None,
     ) -> None:
         self._modules = {id(m) for m in modules}
         self._roots = [weakref.ref(m) for m in modules[:1]]
@@ -142,6 +145,7 @@ class ForwardTap:
         self._on_output, self._on_compiled = on_output, on_compiled
         self._on_error, self.on_dropout = on_error, on_dropout
         self.on_read, self.on_padding_mask = on_read, on_padding_mask
+        self.on_attention = on_attention
         self.forward_s = self._began = 0.0
         self.failed = False
         self._handles: list[RemovableHandle] = []
@@ -254,6 +258,10 @@ class _Mode(TorchFunctionMode):
             mask = kwargs.get("key_padding_mask")
             if isinstance(mask, Tensor):
                 self._guarded(self._tap.on_padding_mask, mask)
+            is_masked = kwargs.get("attn_mask") is not None
+            if len(args) > 1:
+                attention = partial(self._tap.on_attention, is_masked=is_masked)
+                self._guarded(attention, args[0], args[1])
         if self._tap.on_read is not None and func in _READERS:
             self._guarded(self._after_read, func, output, args, kwargs)
         return output

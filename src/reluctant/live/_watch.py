@@ -31,6 +31,7 @@ from reluctant.live._models import unlisted
 from reluctant.live._origin import nonfinite_origin
 from reluctant.live._padding_look import PaddingLook
 from reluctant.live._poles import PoleLook, suspects_between
+from reluctant.live._position_look import PositionLook
 from reluctant.live._recorder import Recorder
 from reluctant.live._sample_look import SampleLook
 from reluctant.live._scaler_look import ScalerLook
@@ -91,7 +92,7 @@ class Watch:
         self._reach = ReachLook(recorder, parameters)
         self._held_out = HeldOut(recorder)
         self._samples, self._future = SampleLook(recorder), FutureLook(recorder)
-        self._padding = PaddingLook(recorder)
+        self._padding, self._places = PaddingLook(recorder), PositionLook(recorder)
         modules = list(model.modules()) if model is not None else []
         self._evaluations = EvaluationLook(recorder, modules)
         self._tap = ForwardTap(
@@ -107,6 +108,7 @@ class Watch:
             on_error=partial(recorder.go_blind, "forward pass"),
             on_dropout=self._death.on_dropout,
             on_padding_mask=self._padding.on_mask,
+            on_attention=self._places.on_attention,
         )
         self._began_at = _fingerprint(parameters)
         self._optimizers: dict[int, weakref.ref[Optimizer]] = {}
@@ -174,6 +176,7 @@ class Watch:
         self._samples.forget()
         self._future.forget()
         self._padding.forget()
+        self._places.forget()
         self._recorder.guard("record", self._finish)
 
     def __enter__(self) -> Self:
@@ -327,6 +330,7 @@ class Watch:
     def _on_read(self, read: Read) -> None:
         self._future.on_read(read)
         self._padding.on_read(read.data)
+        self._places.on_read(read.data)
 
     def _on_output(self, module: nn.Module, args: Any, output: Any) -> None:
         self._forward.on_output(module, args, output)
@@ -335,6 +339,7 @@ class Watch:
         self._samples.on_inputs(inputs)
         self._future.on_inputs(inputs)
         self._recorder.guard("padding", self._padding.look, inputs)
+        self._recorder.guard("places", self._places.look, inputs)
 
     def _look_at_loss(self, loss: Tensor) -> None:
         model = self.model
@@ -421,6 +426,7 @@ class Watch:
                 self._samples.forget()
                 self._future.forget()
                 self._padding.forget()
+                self._places.forget()
                 self._stepping.forget()
                 self._death.forget()
                 self._tap.disarm()

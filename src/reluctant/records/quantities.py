@@ -329,6 +329,13 @@ PLACE_GRADIENTS = Quantity(
     "gradient of the output at one place of a sequence by the inputs at earlier "
     "places, at the same and at later ones, over that by all, by norm",
 )
+PLACES_ALIKE = Quantity(
+    "places_alike",
+    "1",
+    "run",
+    "of the places of a text that hold the same token, the share at which the first "
+    "self-attention reads the same numbers, where no mask tells it of places",
+)
 PREACT_MAX = Quantity(
     "preact_max", "1", "unit", "largest pre-activation of the unit in one sampled step"
 )

@@ -101,6 +101,11 @@ _EDITS: dict[str, EditSource] = {
         "key_padding_mask=(x == padding)",
         "the forward pass: the mask is True where a place is to be left out",
     ),
+    "LOP404": EditSource(
+        "h = self.encoder(self.embed(tokens))",
+        "h = self.encoder(self.embed(tokens) + self.places(torch.arange(times)))",
+        "the forward pass: where in the text each token stands",
+    ),
     "LOP502": EditSource(
         "Conv2d(n, m, 3), BatchNorm2d(m)",
         "Conv2d(n, m, 3, bias=False), BatchNorm2d(m)",

@@ -49,6 +49,7 @@ from reluctant.rules.loop.leak_across_batch import LeakAcrossBatch
 from reluctant.rules.loop.many_batches_a_step import ManyBatchesAStep
 from reluctant.rules.loop.missing_nonlinearity import MissingNonlinearity
 from reluctant.rules.loop.never_stepped import NeverStepped
+from reluctant.rules.loop.no_positions import NoPositions
 from reluctant.rules.loop.parameter_not_in_optimizer import ParameterNotInOptimizer
 from reluctant.rules.loop.step_without_backward import StepWithoutBackward
 from reluctant.rules.loop.target_leak import TargetLeak
@@ -132,6 +133,7 @@ RULES: tuple[type[Rule], ...] = (
     LeakAcrossBatch,  # LOP401
     TargetLeak,  # LOP402
     InvertedPaddingMask,  # LOP403
+    NoPositions,  # LOP404
     MissingNonlinearity,  # LOP501
     BiasBeforeNorm,  # LOP502
     ExcessiveDropout,  # LOP503

@@ -95,6 +95,8 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # Attention to padding alone says nothing; a row without any is left with nothing to
     # attend to, which is nan.
     "LOP403": ("NUM101", "NUM103", *_UNTAUGHT),
+    # Each order of the same tokens looks the same.
+    "LOP404": ("HED101",),
     # nan in the data makes the loss nan, and with it everything.
     "NUM102": (*_THROWN, "STP101"),
     # So does a gradient that is none; from there on there is nothing to learn.
