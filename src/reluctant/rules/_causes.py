@@ -86,7 +86,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     # A sum over the batch is a step that is a batch size too long.
     "HED501": ("STP101", *_THROWN),
     # A network that is cut off, cleared or switched over is not taught.
-    "GRD301": (*_UNTAUGHT, "LOP302"),
+    "GRD301": (*_UNTAUGHT, "LOP302", "LOP404"),
     "LOP503": ("UNT101", "UNT102", "HED101", "FIT101", "FIT201", "STP301"),
     "LOP202": ("HED101",),
     "LOP301": ("STP101", *_THROWN),
