@@ -81,6 +81,18 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     fed_by: tuple[str, ...] | None = None
 
 
+_ADAPTIVE = (
+    "Adam",
+    "AdamW",
+    "NAdam",
+    "RAdam",
+    "Adamax",
+    "RMSprop",
+    "Adagrad",
+    "Adadelta",
+)
+
+
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter group of an optimizer.
 
@@ -96,6 +108,11 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, float | bool | str | tuple[float, ...] | None] = {}
     parameters: int = 0
     unowned: int = 0
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether steps are scaled by the gradient's own size."""
+        return self.optimizer in _ADAPTIVE
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,8 @@ class RaiseLearningRate(Remedy):
     - `factor`: What learning rates are multiplied by, at least.
     - `usual`: Of a step over its weight; where the finding measured it, rates rise so
       far, and no further than `margin` of the gauge's `limit` allows.
+    - `usual_adaptive`: The same for Adam and its like, whose steps do not get shorter
+      as the gradient does: their usual rate of 1e-3 over weights of 0.03.
     - `most`: What they are multiplied by, at most.
     - `limit`: Of the gauge.
     - `margin`: Of the limit.
@@ -36,6 +38,7 @@ class RaiseLearningRate(Remedy):
 
     factor: float = 10.0
     usual: float = 1e-3
+    usual_adaptive: float = 0.03
     most: float = 1000.0
     limit: float = 2.0
     margin: float = 0.4
@@ -49,7 +52,9 @@ class RaiseLearningRate(Remedy):
         known = [float(r) for r in rates if isinstance(r, float | int) and r > 0]
         if not known:
             return None
-        factor = self._factor(finding)
+        is_adaptive = all(group.is_adaptive for group in trace.setup.groups)
+        usual = self.usual_adaptive if is_adaptive else self.usual
+        factor = self._factor(finding, usual)
         return Prescription(
             remedy=self.name(),
             cures=finding.code,
@@ -59,13 +64,13 @@ class RaiseLearningRate(Remedy):
             patch=f"lr = {known[0] * factor:.2g}  # was {known[0]:g}",
         )
 
-    def _factor(self, finding: Finding) -> float:
+    def _factor(self, finding: Finding, usual: float) -> float:
         """As far as steps are too short, where that was measured."""
         seen = {e.quantity: e.value for e in finding.evidence if e.value > 0}
         moves, gauge = seen.get(UPDATE_RATIO.name), seen.get("gauge")
         if moves is None:
             return self.factor
-        wanted = min(self.usual / moves, self.most)
+        wanted = min(usual / moves, self.most)
         if gauge is not None:
             wanted = min(wanted, self.margin * self.limit / gauge)
         return max(self.factor, float(f"{wanted:.1g}"))

@@ -2,22 +2,11 @@
 
 from reluctant.records import Trace
 
-ADAPTIVE = (
-    "Adam",
-    "AdamW",
-    "NAdam",
-    "RAdam",
-    "Adamax",
-    "RMSprop",
-    "Adagrad",
-    "Adadelta",
-)
-
 
 def is_adaptive(trace: Trace) -> bool:
     """Whether all optimizers scale their steps by the gradient's own size."""
     groups = trace.setup.groups
-    return bool(groups) and all(group.optimizer in ADAPTIVE for group in groups)
+    return bool(groups) and all(group.is_adaptive for group in groups)
 
 
 def momentum(trace: Trace) -> float:
