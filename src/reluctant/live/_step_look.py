@@ -95,18 +95,29 @@ class ReachLook:
     """When each unit last got a gradient: exact, at every step, and next to free.
 
     A unit behind a rectifier that is silent for a whole batch has a bias gradient of
-    exactly 0, so one comparison a layer and step never misses a dead one.
+    exactly 0, so one comparison a layer and step never misses a dead one. A step in
+    which a plain head gets none either, as under a hinge loss that is met, tells
+    nothing of the units below, and does not count.
     """
 
     def __init__(self, recorder: Recorder, parameters: dict[str, Tensor]) -> None:
         self._recorder, self._parameters = recorder, parameters
         self._reached: dict[str, tuple[Tensor, Tensor]] = {}
+        self._heads: dict[str, Tensor] = {}  # biases of heads that cannot fall silent
+        self._told: Tensor | None = None  # steps in which one of those got a gradient
         self._steps = self._since = 0
 
-    def follow(self, layers: Iterable[Layer]) -> None:
-        """Follow the bias of every layer that an activation stands behind."""
+    def follow(self, layers: Iterable[Layer], head: str) -> None:
+        """Follow the bias of every layer that an activation stands behind.
+
+        Args:
+            layers: As far as they are known.
+            head: Name of the one whose outputs the loss reads.
+        """
         for layer in layers:
             bias = self._parameters.get(layer.bias)
+            if layer.site == head and not layer.activation and bias is not None:
+                self._heads[layer.site] = bias
             if layer.site in self._reached or not layer.activation or bias is None:
                 continue
             if bias.shape == (layer.units,):
@@ -117,6 +128,15 @@ class ReachLook:
         """Note who is reached by the gradients of this step."""
         self._steps += 1
         step = self._recorder.now.step
+        grads = [bias.grad for bias in self._heads.values()]
+        known = [grad for grad in grads if grad is not None]
+        if len(known) == len(grads) > 0 and len({g.device for g in known}) == 1:
+            told = (known[0] != 0).any()
+            for grad in known[1:]:
+                told = told | (grad != 0).any()
+            self._told = told.long() if self._told is None else self._told + told
+        elif self._heads:
+            self._told, self._heads = None, {}
         for bias, last in self._reached.values():
             if bias.grad is not None:
                 last.masked_fill_(bias.grad != 0, step)  # nan is a gradient too
@@ -124,12 +144,14 @@ class ReachLook:
     def emit(self) -> None:
         """Record who was reached since the last time, and begin anew."""
         if self._reached and self._steps:
-            self._recorder.add(REACH_STEPS, "", float(self._steps))
+            told = self._told if self._told is not None else float(self._steps)
+            self._recorder.add(REACH_STEPS, "", told)
             for site, (_, last) in self._reached.items():
                 reached = (last >= self._since).to(torch.float32)
                 self._recorder.add(GRAD_REACHED, site, reached)
                 self._recorder.add(LAST_REACHED, site, last.to(torch.float64))
         self._steps, self._since = 0, self._recorder.now.step + 1
+        self._told = None
 
     def silent(self, layers: Iterable[Layer]) -> list[str]:
         """The layers with units that nothing has reached in the present step.

@@ -417,7 +417,7 @@ class Watch:
                 if self._sampled == 2 * _SAME:  # the data may be gone at the end
                     self._recorder.guard("loaders", self._note_more_data)
                 self._recorder.guard("death look", self._measure_deaths)
-                self._reach.follow(self._forward.layers.values())
+                self._reach.follow(self._forward.layers.values(), self._head.site)
                 self._describe_layers()
                 self._recorder.guard("backward pass", self._poles.emit)
                 self._recorder.guard("sequence", self._sequence.emit)

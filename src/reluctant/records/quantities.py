@@ -358,7 +358,10 @@ PRECONDITIONED_EIGENVALUE = Quantity(
     "largest eigenvalue of the Hessian as the optimizer's preconditioner scales it",
 )
 REACH_STEPS = Quantity(
-    "reach_steps", "step", "run", "steps that this reading of grad_reached covers"
+    "reach_steps",
+    "step",
+    "run",
+    "steps that this reading of grad_reached covers, in which a gradient came at all",
 )
 SAME_TARGETS = Quantity(
     "same_targets",
