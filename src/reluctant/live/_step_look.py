@@ -128,12 +128,15 @@ class ReachLook:
         """Note who is reached by the gradients of this step."""
         self._steps += 1
         step = self._recorder.now.step
+        # a head's gradients may cancel, so those of the layer below it count as well
+        below = [bias for bias, _ in list(self._reached.values())[-1:]]
         grads = [bias.grad for bias in self._heads.values()]
         known = [grad for grad in grads if grad is not None]
         if len(known) == len(grads) > 0 and len({g.device for g in known}) == 1:
             told = (known[0] != 0).any()
-            for grad in known[1:]:
-                told = told | (grad != 0).any()
+            for grad in (*known[1:], *(b.grad for b in below if b.grad is not None)):
+                if grad.device == told.device:
+                    told = told | (grad != 0).any()
             self._told = told.long() if self._told is None else self._told + told
         elif self._heads:
             self._told, self._heads = None, {}
