@@ -60,9 +60,9 @@ class WrongMode(Rule):
 
     ## Blind spots
     Functional dropout with a flag of its own. Evaluations with gradients on, by calls
-    with keywords only, of a compiled model, or in batches much smaller than those of
-    the training. Where two lines are put around a loop, evaluations whose loss is not
-    handed over.
+    with keywords only, of a compiled model, or in batches of a few where those of the
+    training are large. Where two lines are put around a loop, evaluations whose loss
+    is not handed over.
 
     ## Options
     - `min_samples`: How many of the last sampled steps must have been so.
@@ -70,6 +70,8 @@ class WrongMode(Rule):
       loss, one is enough at the very end.
     - `repeats`: Passes for each input from which on they are samples of a prediction;
       who computes a loss and counts what is right makes two.
+    - `few`: Samples a pass from which on several are an evaluation; half of a training
+      batch, if that is less.
 
     ## References
     - [PyTorchModule] torch.nn.Module: train and eval.
@@ -78,6 +80,7 @@ class WrongMode(Rule):
     min_samples: int = 3
     min_evaluations: int = 2
     repeats: float = 3.0
+    few: int = 10
 
     code = "LOP301"
     severity = Severity.WARNING
@@ -126,7 +129,8 @@ class WrongMode(Rule):
         if (passes >= self.repeats * inputs).any():
             return
         size = trace.setup.batch_size
-        several = (inputs > 1) & (samples >= size / 2)
+        # an actor's moves come one, or a few, at a time
+        several = (inputs > 1) & (samples >= min(self.few, size / 2))
         # less than a batch may be what is left at the end of an epoch
         other = (samples != size) if is_full_batch(trace) else (samples > size)
         is_one = several | other

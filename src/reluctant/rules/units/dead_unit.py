@@ -74,7 +74,9 @@ class DeadUnit(Rule):
     - `depth`: What counts as deep: how far below 0 the largest pre-activation lies, in
       units of the layer's RMS. Healthy training: median 0.2, nine in ten below 0.5.
       Units with a bias of -3 or less: median 0.6 to 2.
-    - `most`: Share of a layer from which on it is a warning, deep or not.
+    - `shallow`: Share of a layer from which on it is a warning, deep or not. Healthy
+      networks that have specialized keep up to two thirds of a layer just below 0.
+    - `most`: The same where nothing is learnt, and then an error.
     - `narrow`: Layers of so few units have none to spare: there `share` counts, deep or
       not.
     - `least`: Share of a layer below which nothing is said at all.
@@ -94,6 +96,7 @@ class DeadUnit(Rule):
 
     share: float = 0.2
     depth: float = 0.5
+    shallow: float = 0.75
     most: float = 0.5
     narrow: int = 4
     least: float = 0.02
@@ -141,7 +144,9 @@ class DeadUnit(Rule):
         is_tight = is_stuck or any(
             m.size <= self.narrow and m.mean() >= self.share for _, m in hit
         )
-        is_many = deep >= self.share or share >= (self.share if is_tight else self.most)
+        is_many = deep >= self.share or share >= (
+            self.share if is_tight else self.shallow
+        )
         n = float(worst.samples[mask].min())
         since = min(int(s.since[m].min()) for s, m in hit)
         elsewhere = (
