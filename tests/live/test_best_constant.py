@@ -137,7 +137,7 @@ for epoch in range(25):
 def told(tmp_path: Path, loss: str, fault: str = "") -> tuple[list[str], Trace]:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(loss=loss, fault=fault))
-    result = run_script(str(script), [], runs=tmp_path / "runs", budget=0.9)
+    result = run_script(str(script), [], runs=tmp_path / "runs", budget=1.0)
     (diagnosis,) = result.diagnoses
     (path,) = result.folder.glob("*.trace")
     worse = [f.code for f in diagnosis.findings if f.severity is not Severity.NOTE]

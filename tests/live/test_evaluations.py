@@ -101,7 +101,7 @@ def told(
         )
     )
     ways = torch.no_grad.__enter__, torch.inference_mode.__enter__
-    result = run_script(str(script), [], runs=tmp_path / "runs", budget=0.9)
+    result = run_script(str(script), [], runs=tmp_path / "runs", budget=1.0)
     assert result.exit_code == 0
     assert (torch.no_grad.__enter__, torch.inference_mode.__enter__) == ways
     found = {f.code: f for d in result.diagnoses for f in d.findings}
