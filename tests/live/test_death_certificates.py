@@ -40,7 +40,7 @@ def train(
     **options: Any,
 ) -> Any:
     x, y = batch or data()
-    with reluctant.watch(model, optimizer, budget=0.99, **options) as run:
+    with reluctant.watch(model, optimizer, budget=1.0, **options) as run:
         for step in range(steps):
             before(step)
             loss = run.loss(F.cross_entropy(model(x), y))
@@ -242,7 +242,7 @@ def test_the_step_and_the_batch_of_death() -> None:
     # waits, is of the same batch size, and is not what is gone through
     validation = DataLoader(TensorDataset(x[:96], y[:96]), batch_size=32)
     step = 0
-    with reluctant.watch(model, optimizer, budget=0.99, census=loader) as run:
+    with reluctant.watch(model, optimizer, budget=1.0, census=loader) as run:
         for _ in range(6):
             for inputs, targets in loader:
                 loss = run.loss(F.cross_entropy(model(inputs), targets))
@@ -363,7 +363,7 @@ def test_no_input_in_the_box_exceeds_its_bound(
         if name.endswith("bias") or name == "b":
             p.data[0] -= 100.0
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    with reluctant.watch(model, optimizer, budget=0.99) as run:
+    with reluctant.watch(model, optimizer, budget=1.0) as run:
         for _ in range(6):
             loss = run.loss(model(x).square().mean())
             optimizer.zero_grad()

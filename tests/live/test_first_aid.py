@@ -37,7 +37,7 @@ def test_dead_units_are_revived_and_the_loss_falls_again():
     results = {}
     for treat in (None, "revive"):
         model, optimizer = net()
-        with reluctant.watch(model, optimizer, budget=0.99, treat=treat) as run:
+        with reluctant.watch(model, optimizer, budget=1.0, treat=treat) as run:
             losses = train(run, model, optimizer, 800, kill_at=60)
         results[treat] = sum(losses[-50:]) / 50
         if treat is None:
@@ -54,7 +54,7 @@ def test_dead_units_are_revived_and_the_loss_falls_again():
 @pytest.mark.slow
 def test_an_act_is_taken_back_byte_for_byte():
     model, optimizer = net()
-    with reluctant.watch(model, optimizer, budget=0.99, treat="revive") as run:
+    with reluctant.watch(model, optimizer, budget=1.0, treat="revive") as run:
         seen = []
         aid = run._aid
         act = aid._act
@@ -76,7 +76,7 @@ def test_a_step_past_its_limit_is_cut_once_for_what_was_seen():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.9)
-    with reluctant.watch(model, optimizer, budget=0.99, treat="revive") as run:
+    with reluctant.watch(model, optimizer, budget=1.0, treat="revive") as run:
         train(run, model, optimizer, 900)
     cuts = [a for a in run.acts if isinstance(a.changes[0], ScaleLearningRate)]
     assert len(cuts) == 1

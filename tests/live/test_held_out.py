@@ -46,7 +46,7 @@ def run(tmp_path: Path, **options: object) -> tuple[RunResult, list[Finding]]:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(**known))
     own = F.cross_entropy
-    result = run_script(str(script), [], runs=tmp_path / "runs", budget=0.9)
+    result = run_script(str(script), [], runs=tmp_path / "runs", budget=1.0)
     assert F.cross_entropy is own
     assert result.exit_code == 0
     (diagnosis,) = result.diagnoses
@@ -129,6 +129,6 @@ def test_an_evaluation_in_training_mode(
 ) -> None:
     script = tmp_path / "script.py"
     script.write_text(MODES.format(eval=line))
-    result = run_script(str(script), [], runs=tmp_path / "runs", budget=0.9)
+    result = run_script(str(script), [], runs=tmp_path / "runs", budget=1.0)
     (diagnosis,) = result.diagnoses
     assert (of(list(diagnosis.findings), "LOP301") is Severity.WARNING) == is_told

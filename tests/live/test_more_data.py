@@ -16,7 +16,7 @@ def duplicate(batches: Callable[[int], tuple[Tensor, Tensor]]) -> Finding | None
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    with reluctant.watch(model, optimizer, budget=0.99) as run:
+    with reluctant.watch(model, optimizer, budget=1.0) as run:
         for step in range(40):
             x, y = batches(step)
             loss = run.loss(F.cross_entropy(model(x), y))

@@ -34,7 +34,7 @@ def watched(
     torch.manual_seed(0)
     model = Distance()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    with reluctant.watch(model, optimizer, budget=0.99) as run:
+    with reluctant.watch(model, optimizer, budget=1.0) as run:
         for step in range(steps):
             a, b = torch.randn(2, 16, 4)
             if step == broken_at:
@@ -82,7 +82,7 @@ def test_a_loss_that_left_its_scale_first_is_no_broken_gradient(lr: float) -> No
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    with reluctant.watch(model, optimizer, budget=0.99) as run:
+    with reluctant.watch(model, optimizer, budget=1.0) as run:
         for _ in range(40):
             loss = (model(torch.randn(16, 4)) - 1).square().mean()
             optimizer.zero_grad()

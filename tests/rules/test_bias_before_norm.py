@@ -8,7 +8,7 @@ from reluctant.records import Diagnosis, Severity
 def watched(model: nn.Module) -> Diagnosis:
     torch.manual_seed(0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-    with reluctant.watch(model, optimizer, budget=0.9) as run:
+    with reluctant.watch(model, optimizer, budget=1.0) as run:
         for _ in range(30):
             x = torch.randn(32, 3, 6, 6)
             loss = run.loss(

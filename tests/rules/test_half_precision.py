@@ -46,7 +46,7 @@ def scaled(init_scale: float, root: float, steps: int = 60) -> Watch:
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
     scaler = torch.amp.GradScaler("cpu", init_scale=init_scale)
-    with reluctant.watch(model, optimizer, budget=0.99) as run:
+    with reluctant.watch(model, optimizer, budget=1.0) as run:
         for _ in range(steps):
             x = torch.randn(32, 8)
             optimizer.zero_grad()
@@ -107,7 +107,7 @@ def test_what_did_not_move_is_counted(kind: torch.dtype) -> None:
     layer.weight.data = torch.tensor([[1.0, 1.0, 1.0, 1.0]], dtype=kind)
     optimizer = torch.optim.SGD(layer.parameters(), lr=1.0)
     x = torch.tensor([[1e-3, 0.5, 0.25, 0.0]], dtype=kind)  # 1 - 1e-3 rounds to 1
-    with reluctant.watch(layer, optimizer, budget=0.99) as run:
+    with reluctant.watch(layer, optimizer, budget=1.0) as run:
         run.loss(layer(x).sum()).backward()
         optimizer.step()
     shares = run.trace.series(UPDATE_LOST, "weight").values.tolist()
@@ -118,7 +118,7 @@ def test_adam_in_float16_divides_by_nothing() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)).half()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    with reluctant.watch(model, optimizer, budget=0.99) as run:
+    with reluctant.watch(model, optimizer, budget=1.0) as run:
         for _ in range(20):
             x = torch.randn(64, 8)
             loss = F.cross_entropy(model(x.half()).float(), (x[:, 0] > 0).long())
