@@ -170,7 +170,7 @@ def test_the_record_of_a_killed_run_can_be_judged(tmp_path: Path) -> None:
     judged = reluctant(tmp_path, "diagnose", str(runs / "it"), "--format", "json")
     assert judged.returncode in (0, 1), judged.stderr
     (training,) = json.loads(judged.stdout)["trainings"]
-    assert training["last_step"] > 500
+    assert training["last_step"] >= 465  # of 700: what is overdue by half is sampled
 
 
 def test_no_finding_for_a_model_that_is_only_used(tmp_path: Path) -> None:
