@@ -63,7 +63,7 @@ def targets(trace: Trace, since: int = 0) -> Targets:
     return known._replace(loss=known.loss * factor)
 
 
-def _of_the_term(trace: Trace, since: int = 0) -> Targets:
+def _of_the_term(trace: Trace, since: int) -> Targets:
     """The same of the term that was recognized, as torch computes it: no factor."""
     loss = trace.setup.loss
     if loss is None:

@@ -8,7 +8,7 @@ import numpy as np
 from reluctant.records import Confidence, Evidence, Finding, Severity, Trace
 from reluctant.records.quantities import LOSS, OUTPUT_MEAN
 from reluctant.rules._base import Blind, Rule
-from reluctant.rules._constant import skill, targets, term
+from reluctant.rules._constant import Skill, skill, targets, term
 from reluctant.rules._loss import late_step, sound
 from reluctant.rules._outputs import middle, spread
 
@@ -108,22 +108,8 @@ class ConstantPredictor(Rule):
             f"{self.skill:g}), and outputs differ between samples by a variance of "
             f"{apart:.1e}, {apart / want:.0e} of the targets' (limit {self.spread:g})",
             evidence=(
-                Evidence(
-                    quantity="spread",
-                    site="",
-                    step=int(late.steps[-1]),
-                    value=apart / want,
-                    limit=self.spread,
-                    note="variance of the outputs between samples over the targets'",
-                ),
-                Evidence(
-                    quantity="skill",
-                    site="",
-                    step=trace.last_step,
-                    value=learnt.value,
-                    limit=self.skill,
-                    note=f"standard error {learnt.error:.2g}",
-                ),
+                _spread(int(late.steps[-1]), apart / want, self.spread),
+                _skill(trace.last_step, learnt, self.skill),
             ),
             since_step=since,
             confidence=(
@@ -152,21 +138,9 @@ class ConstantPredictor(Rule):
             f"variance (limit {self.spread_of_term:g}): the other terms outweigh it; "
             "see how each is averaged",
             evidence=(
-                Evidence(
-                    quantity="spread",
-                    site="",
-                    step=trace.last_step,
-                    value=apart / want,
-                    limit=self.spread_of_term,
-                    note="variance of the outputs between samples over the targets'",
-                ),
-                Evidence(
-                    quantity="skill",
-                    site="",
-                    step=trace.last_step,
-                    value=learnt.value,
-                    limit=self.skill,
-                    note=f"of one term of the loss; standard error {learnt.error:.2g}",
+                _spread(trace.last_step, apart / want, self.spread_of_term),
+                _skill(
+                    trace.last_step, learnt, self.skill, "of one term of the loss; "
                 ),
             ),
             since_step=0,
@@ -186,3 +160,25 @@ class ConstantPredictor(Rule):
             return late_step(trace)
         half = steps[steps >= late_step(trace, 0.5)]
         return int(half[-3]) if len(half) >= 3 else trace.last_step + 1
+
+
+def _spread(step: int, share: float, limit: float) -> Evidence:
+    return Evidence(
+        quantity="spread",
+        site="",
+        step=step,
+        value=share,
+        limit=limit,
+        note="variance of the outputs between samples over the targets'",
+    )
+
+
+def _skill(step: int, learnt: Skill, limit: float, of: str = "") -> Evidence:
+    return Evidence(
+        quantity="skill",
+        site="",
+        step=step,
+        value=learnt.value,
+        limit=limit,
+        note=f"{of}standard error {learnt.error:.2g}",
+    )
