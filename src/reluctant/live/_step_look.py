@@ -103,8 +103,8 @@ class ReachLook:
     def __init__(self, recorder: Recorder, parameters: dict[str, Tensor]) -> None:
         self._recorder, self._parameters = recorder, parameters
         self._reached: dict[str, tuple[Tensor, Tensor]] = {}
-        self._heads: dict[str, Tensor] = {}  # biases of heads that cannot fall silent
-        self._told: Tensor | None = None  # steps in which one of those got a gradient
+        self._head: Tensor | None = None  # bias of a head that cannot fall silent
+        self._told: Tensor | None = None  # steps in which a gradient came at all
         self._steps = self._since = 0
 
     def follow(self, layers: Iterable[Layer], head: str) -> None:
@@ -117,7 +117,7 @@ class ReachLook:
         for layer in layers:
             bias = self._parameters.get(layer.bias)
             if layer.site == head and not layer.activation and bias is not None:
-                self._heads[layer.site] = bias
+                self._head = bias
             if layer.site in self._reached or not layer.activation or bias is None:
                 continue
             if bias.shape == (layer.units,):
@@ -128,21 +128,25 @@ class ReachLook:
         """Note who is reached by the gradients of this step."""
         self._steps += 1
         step = self._recorder.now.step
-        # a head's gradients may cancel, so those of the layer below it count as well
-        below = [bias for bias, _ in list(self._reached.values())[-1:]]
-        grads = [bias.grad for bias in self._heads.values()]
-        known = [grad for grad in grads if grad is not None]
-        if len(known) == len(grads) > 0 and len({g.device for g in known}) == 1:
-            told = (known[0] != 0).any()
-            for grad in (*known[1:], *(b.grad for b in below if b.grad is not None)):
-                if grad.device == told.device:
-                    told = told | (grad != 0).any()
-            self._told = told.long() if self._told is None else self._told + told
-        elif self._heads:
-            self._told, self._heads = None, {}
+        self._count()
         for bias, last in self._reached.values():
             if bias.grad is not None:
                 last.masked_fill_(bias.grad != 0, step)  # nan is a gradient too
+
+    def _count(self) -> None:
+        """Count the step if it sent a gradient to the head, or to the layer below it.
+
+        That of a head may cancel.
+        """
+        gradient = self._head.grad if self._head is not None else None
+        if gradient is None:
+            self._told = self._head = None
+            return
+        told = (gradient != 0).any()
+        for bias, _ in list(self._reached.values())[-1:]:
+            if bias.grad is not None and bias.grad.device == told.device:
+                told = told | (bias.grad != 0).any()
+        self._told = told.long() if self._told is None else self._told + told
 
     def emit(self) -> None:
         """Record who was reached since the last time, and begin anew."""
