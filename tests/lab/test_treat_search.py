@@ -104,7 +104,7 @@ def test_a_budget_of_seconds_counts_the_fused_engine_by_its_clock() -> None:
     assert math.isinf(Budget(slow, 0.0, None, None, 10.0, 2).left(1.0))
 
 
-def test_pairs_with_a_shorter_step_come_first() -> None:
+def test_every_other_pair_has_a_shorter_step() -> None:
     ranked = [
         rival("warm", WarmUp(5)),
         rival("scale", StandardizeInput()),
@@ -112,5 +112,42 @@ def test_pairs_with_a_shorter_step_come_first() -> None:
         rival("lower-learning-rate", ScaleLearningRate(0.1)),
     ]
     names = [pair.name for pair in _pairs(ranked, ranked)]
-    assert all("lower-learning-rate" in name for name in names[:3])
+    is_shorter = ["lower-learning-rate" in name for name in names]
+    assert is_shorter == [True, False] * 3
     assert len(names) == len(set(names)) == 6
+    assert "scale" in names[1] and "warm" in names[1]
+
+
+def climbing(start: float, success: str = "loss<1e-9") -> tuple[Search, list[Rival]]:
+    """A search over one rate, in a training of which the rate is far too low."""
+
+    def other(one: Rival, times: float) -> Rival:
+        (change,) = one.changes
+        assert isinstance(change, ScaleLearningRate)
+        return rate(change.factor * times)
+
+    bench = Bench(partial(too_fast, rate=1e-4), steps=40, workers=1)
+    budget = Budget(bench, time.monotonic(), None, 1e9, 1.0, 1)
+    looking = Search(bench, budget, 1.0, success, lambda line: None, other)
+    return looking, looking.sort_out([rate(start)])
+
+
+def rate(factor: float) -> Rival:
+    return rival(f"by {factor:.2g}", ScaleLearningRate(factor))
+
+
+def test_the_rate_of_the_best_is_moved_on_while_that_is_better() -> None:
+    looking, ranked = climbing(10)
+    tried = [[a.name for a in t.arms if a.prescriptions] for t in looking.rounds]
+    assert tried[1] == ["by 32", "by 3.2", "by 10"]
+    assert tried[2] == ["by 1e+02", "by 32"]  # on in the same direction, not back
+    losses = {a.name: a.loss for t in looking.rounds for a in t.arms}
+    known = {name: loss for name, loss in losses.items() if name.startswith("by")}
+    assert ranked[0].name == min(known, key=lambda name: known[name])
+    assert known["by 1e+02"] < known["by 10"] < losses[UNTREATED_RIVAL.name]
+
+
+def test_the_rate_of_what_is_enough_stays() -> None:
+    looking, ranked = climbing(3000, "gap<0.05")
+    assert [r.name for r in ranked] == ["by 3e+03"]
+    assert not any(a.name == "by 9.5e+03" for t in looking.rounds for a in t.arms)

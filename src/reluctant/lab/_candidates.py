@@ -10,6 +10,7 @@ from reluctant.lab._map_train import hard_ground
 from reluctant.lab._recipe import Training
 from reluctant.live import watch
 from reluctant.records import (
+    Change,
     Confidence,
     Diagnosis,
     EditSource,
@@ -17,10 +18,12 @@ from reluctant.records import (
     Prescription,
     Prune,
     Restart,
+    ScaleLearningRate,
     Severity,
+    SwapOptimizer,
     Trace,
 )
-from reluctant.remedies import REMEDIES, Remedy
+from reluctant.remedies import REMEDIES, Remedy, at_dose
 
 WATCHED = 3000  # steps of the copy that is diagnosed, at most
 _BUDGET = 0.5  # of its time that watching may take: no one waits for it
@@ -165,6 +168,28 @@ def joined(first: Rival, second: Rival) -> Rival | None:
     name = " + ".join(rival.name for rival in ordered)
     prescriptions = tuple(p for rival in ordered for p in rival.prescriptions)
     return Rival(name, prescriptions)
+
+
+def redosed(rival: Rival, times: float, trace: Trace) -> Rival | None:
+    """A rival with the rates that it sets so many times as long; None if it sets none.
+
+    Its name says which rate: what is tried at several doses must be told apart.
+    """
+    others = [at_dose(one, times, trace) for one in rival.prescriptions]
+    if not any(others):
+        return None
+    taken = [o or one for o, one in zip(others, rival.prescriptions, strict=True)]
+    names = [
+        f"{one.remedy} {_dose(one.changes[0])}" if other else one.remedy
+        for other, one in zip(others, taken, strict=True)
+    ]
+    return Rival(" + ".join(names), tuple(taken))
+
+
+def _dose(change: Change) -> str:
+    if isinstance(change, SwapOptimizer):
+        return f"at {change.rate:g}"
+    return f"by {change.factor:g}" if isinstance(change, ScaleLearningRate) else ""
 
 
 def _order(rival: Rival) -> int:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,13 @@ from reluctant.lab._bench import (
     Rival,
     must_afford_a_pair,
 )
-from reluctant.lab._candidates import WATCHED, candidates, rivals_of, watched
+from reluctant.lab._candidates import (
+    WATCHED,
+    candidates,
+    redosed,
+    rivals_of,
+    watched,
+)
 from reluctant.lab._check import check_training
 from reluctant.lab._course import Course, select_start
 from reluctant.lab._judge import DEFAULT, read_criterion
@@ -315,9 +322,9 @@ def _treated(
     if seconds is not None:  # looking took its time
         begun, seconds = time.monotonic(), seconds + begun - time.monotonic()
     budget = Budget(bench, begun, seconds, most_steps, each, bench.workers)
-    search = Search(
-        bench, budget, _search_share(bench, seeds, most_steps), success, notify
-    )
+    share = _search_share(bench, seeds, most_steps)
+    redose = partial(redosed, trace=trace)
+    search = Search(bench, budget, share, success, notify, redose)
     ranked = search.sort_out(rivals)
     budget.limit(1.0)
     rounds = tuple(search.rounds)

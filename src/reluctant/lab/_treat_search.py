@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, zip_longest
 
 from reluctant.lab._bench import UNTREATED_RIVAL, Bench, OutOfTime, Rival
 from reluctant.lab._candidates import joined
@@ -28,6 +28,8 @@ NEAR = 0.02  # of what there is to gain: losses that differ by less are alike
 LIKELY = 6  # of what was prescribed first, and of what did best: paired if need be
 MOST_PAIRS = 15
 STEP = "lower-learning-rate"
+DOSE = 10**0.5  # from one rate to the next
+DOSES = 4  # by which the best one's rate is moved, at most: two decades
 MOSTLY = 0.5  # of the pairs won, less those lost: clearly better than untreated
 DEARER = 1.1  # times an untreated training
 CHEAP = 0.02  # of a training in torch: one in the fused engine, unless it is timed
@@ -109,6 +111,7 @@ class Search:
         share: Of the budget that the search may take.
         success: Criterion.
         notify: Given a line for each stretch of work.
+        redosed: A rival with rates so many times as long; None if it sets none.
 
     Attributes:
         rounds: The trials so far.
@@ -122,9 +125,10 @@ class Search:
         share: float,
         success: str,
         notify: Callable[[str], None],
+        redosed: Callable[[Rival, float], Rival | None] = lambda rival, times: None,
     ) -> None:
         self._bench, self._budget, self._share = bench, budget, share
-        self._success, self._notify = success, notify
+        self._success, self._notify, self._redosed = success, notify, redosed
         self.rounds: list[Trial] = []
         self.notes: list[str] = []
 
@@ -135,11 +139,16 @@ class Search:
         if first:
             self._notify(f"the first is {first[0].name}")
         ranked = self._halved(first, [n for n in ROUNDS if n > count])
+        ranked = self._dosed(ranked, count)
         if not ranked or self._is_enough(ranked[0]):
             return ranked
-        likely = {r.name: r for r in [*rivals[:LIKELY], *first[:LIKELY]]}
-        members = [r for r in first if r.name in likely]
-        ranked = self._combined(_pairs(members, first), ranked, count)
+        best = ranked[0]
+        likely = {r.name: r for r in [best, *rivals[:LIKELY], *first[:LIKELY]]}
+        order = [*(r for r in ranked if r not in first), *first]
+        members = [r for r in order if r.name in likely]
+        ranked = self._combined(_pairs(members, order), ranked, count)
+        if ranked[0] is not best:
+            ranked = self._dosed(ranked, count)
         if self._is_enough(ranked[0]):
             return ranked
         more = [joined(ranked[0], r) for r in members]
@@ -195,13 +204,35 @@ class Search:
                 break
         return ranked
 
+    def _dosed(self, ranked: list[Rival], count: int) -> list[Rival]:
+        """The best one's rate moved both ways, and on, as long as that is better."""
+        ways: tuple[float, ...] = (DOSE, 1 / DOSE)
+        for _ in range(DOSES):
+            if not ranked or self.rounds[-1].ended != ALL or self._is_enough(ranked[0]):
+                break
+            best, at = ranked[0], min(count, len(self.rounds[-1].seeds))
+            doses = {r: w for w in ways if (r := self._redosed(best, w)) is not None}
+            possible = self._bench.possible(list(doses), range(at))
+            chosen = self._affordable(possible, at, 1.0)
+            if not chosen:
+                break
+            self._notify(f"{best.name} at other rates")
+            found = self._ranked([*chosen, best], self._round([*chosen, best], at))
+            if not found or found[0] is best:
+                break
+            ways = (doses[found[0]],)
+            ranked = [*found, *(r for r in ranked if r is not best)]
+        return ranked
+
     def _combined(
         self, pairs: Sequence[Rival], ranked: list[Rival], count: int
     ) -> list[Rival]:
         """The best of combinations and of what was best, as far as there is room."""
         known = len(self.rounds[-1].seeds)
         at = min(count, known)
-        pairs = self._bench.possible(pairs, range(at))
+        names = {rival.name for rival in ranked[:2]}
+        new = [pair for pair in pairs if pair.name not in names]
+        pairs = self._bench.possible(new, range(at))
         chosen = self._affordable(pairs, at, 1.0)
         if not chosen or self.rounds[-1].ended != ALL:
             return ranked
@@ -332,16 +363,20 @@ class Search:
 def _pairs(members: Sequence[Rival], ranked: Sequence[Rival]) -> list[Rival]:
     """Pairs of the likeliest: of what was prescribed first, and what did best.
 
-    Those with a shorter step come first: alone it brings nothing back that was lost,
+    Every other one has a shorter step: alone that brings nothing back that was lost,
     and what is brought back without it is lost again.
     """
     place = {rival.name: i for i, rival in enumerate(ranked)}
     found = [
-        (STEP not in (one.name, two.name), place[one.name] + place[two.name], pair)
+        (place[one.name] + place[two.name], STEP in (one.name, two.name), pair)
         for one, two in combinations(members, 2)
         if (pair := joined(one, two)) is not None
     ]
-    return [pair for *_, pair in sorted(found, key=lambda item: item[:2])[:MOST_PAIRS]]
+    found.sort(key=lambda item: item[0])
+    shorter = [pair for _, is_shorter, pair in found if is_shorter]
+    others = [pair for _, is_shorter, pair in found if not is_shorter]
+    mixed = [p for both in zip_longest(shorter, others) for p in both if p is not None]
+    return mixed[:MOST_PAIRS]
 
 
 def _is_staged(rival: Rival) -> bool:

@@ -1,6 +1,7 @@
 """The catalogue of remedies: one per file, listed by hand, sorted by name."""
 
 from reluctant.remedies._base import Remedy
+from reluctant.remedies._rates import at_dose
 from reluctant.remedies.add_missing_parameters import AddMissingParameters
 from reluctant.remedies.balance_units import BalanceUnits
 from reluctant.remedies.bend_between_layers import BendBetweenLayers
@@ -43,7 +44,7 @@ from reluctant.remedies.widen_then_prune import WidenThenPrune
 from reluctant.remedies.zero_outgoing_weights import ZeroOutgoingWeights
 from reluctant.remedies.zero_the_gradients import ZeroTheGradients
 
-__all__ = ["REMEDIES", "Remedy"]
+__all__ = ["REMEDIES", "Remedy", "at_dose"]
 
 REMEDIES: tuple[type[Remedy], ...] = (
     AddMissingParameters,

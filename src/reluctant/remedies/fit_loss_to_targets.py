@@ -28,7 +28,8 @@ class FitLossToTargets(Remedy):
     ## What it changes
     Classes are measured by cross-entropy, yes and no by the binary one, all else by
     the squared error, as means; targets are brought to the shape of the outputs. What
-    bounded the outputs before comes off.
+    bounded the outputs before comes off. Absolute errors of targets that are mostly
+    one value, which is then their median, become squared ones.
 
     ## References
     - [PyTorchCrossEntropy] torch.nn.functional.cross_entropy.
@@ -49,6 +50,16 @@ class FitLossToTargets(Remedy):
                 trust="advice",
                 because=f"in {edit.where}",
                 patch=edit.after,
+            )
+        if measured(finding) == TARGET_MEDIAN_SHARE.name:
+            return Prescription(
+                remedy=self.name(),
+                cures=finding.code,
+                changes=(SwapLoss("mse"),),
+                trust="invasive",
+                because="most targets are one value, and the median is that value",
+                patch="mse_loss(outputs, y)  # the mean; or ask first whether it is\n"
+                "# the frequent value, and then how much",
             )
         loss = trace.setup.loss
         kind = loss.kind if loss else ""
@@ -72,11 +83,6 @@ _EDITS = {
         "nn.Linear(width, 1); mse_loss(outputs, y)",
         "nn.Linear(width, classes); cross_entropy(outputs, y.long())",
         "the last layer and the loss: a number for each class, the largest one says it",
-    ),
-    TARGET_MEDIAN_SHARE.name: EditSource(
-        "l1_loss(outputs, y)",
-        "mse_loss(outputs, y)",
-        "the loss; or ask first whether it is the frequent value, then how much",
     ),
 }
 _SUMMED = ("mse", "l1", "huber", "cross-entropy", "nll", "bce-with-logits")

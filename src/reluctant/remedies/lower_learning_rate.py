@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from math import isfinite
 
-from reluctant.records import Finding, Prescription, ScaleLearningRate, Trace
-from reluctant.records.quantities import LEARNING_RATE
+from reluctant.records import Finding, Prescription, Trace
 from reluctant.remedies._base import Remedy
+from reluctant.remedies._rates import scaled
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class LowerLearningRate(Remedy):
         """Scale every learning rate so that the gauge comes below its limit."""
         gauges = [e.value for e in finding.evidence if e.quantity == "gauge"]
         if gauges and isfinite(gauges[0]) and gauges[0] > 0:
-            factor = _round(self.margin * self.limit / gauges[0])
+            factor = self.margin * self.limit / gauges[0]
             because = f"the gauge was {gauges[0]:.3g}, {self.limit:g} is its limit"
             if factor < self.least:
                 factor = self.least
@@ -59,24 +59,6 @@ class LowerLearningRate(Remedy):
         else:
             factor = self.unmeasured
             because = "the loss rises, and no gauge says by how much steps are too long"
-        if factor >= 1:
+        if factor > 0.99:  # no change, to two digits
             return None
-        rates = {
-            group: float(values[-1])
-            for group in trace.sites(LEARNING_RATE)
-            if (values := trace.series(LEARNING_RATE, group).values).size
-        }
-        lines = [f"lr = {rate * factor:.2g}  # was {rate:g}" for rate in rates.values()]
-        return Prescription(
-            remedy=self.name(),
-            cures=finding.code,
-            changes=(ScaleLearningRate(factor),),
-            trust="safe",
-            because=because,
-            patch="\n".join(dict.fromkeys(lines)),
-        )
-
-
-def _round(factor: float) -> float:
-    """Two significant digits: it is no more exact than that."""
-    return float(f"{factor:.2g}")
+        return scaled(self.name(), finding.code, factor, because, trace)

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from reluctant.records import Finding, Prescription, ScaleLearningRate, Trace
+from reluctant.records import Finding, Prescription, Trace
 from reluctant.records.quantities import UPDATE_RATIO
 from reluctant.remedies._base import Remedy
+from reluctant.remedies._rates import scaled
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,13 @@ class RaiseLearningRate(Remedy):
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
         """Scale every learning rate up, where one is known."""
         rates = [g.options.get("lr") for g in trace.setup.groups]
-        known = [float(r) for r in rates if isinstance(r, float | int) and r > 0]
-        if not known:
+        if not any(isinstance(r, float | int) and r > 0 for r in rates):
             return None
         is_adaptive = all(group.is_adaptive for group in trace.setup.groups)
         usual = self.usual_adaptive if is_adaptive else self.usual
         factor = self._factor(finding, usual)
-        return Prescription(
-            remedy=self.name(),
-            cures=finding.code,
-            changes=(ScaleLearningRate(factor),),
-            trust="safe",
-            because="longer steps may get there, or get out",
-            patch=f"lr = {known[0] * factor:.2g}  # was {known[0]:g}",
-        )
+        because = "longer steps may get there, or get out"
+        return scaled(self.name(), finding.code, factor, because, trace)
 
     def _factor(self, finding: Finding, usual: float) -> float:
         """As far as steps are too short, where that was measured."""

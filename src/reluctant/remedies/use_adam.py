@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reluctant.records import Finding, Prescription, SwapOptimizer, Trace
 from reluctant.remedies._base import Remedy
+from reluctant.remedies._rates import swapped
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,9 @@ class UseAdam(Remedy):
         """Swap, unless it is there already."""
         if any(g.optimizer in ("Adam", "AdamW") for g in trace.setup.groups):
             return None
-        return Prescription(
-            remedy=self.name(),
-            cures=finding.code,
-            changes=(SwapOptimizer("adam", self.rate),),
-            trust="safe",
-            because="steps of one rate for all parameters may not suit them",
-            patch=f"optimizer = torch.optim.Adam(model.parameters(), lr={self.rate:g})",
+        return swapped(
+            self.name(),
+            finding.code,
+            SwapOptimizer("adam", self.rate),
+            "steps of one rate for all parameters may not suit them",
         )

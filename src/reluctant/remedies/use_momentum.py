@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reluctant.records import Finding, Prescription, SwapOptimizer, Trace
 from reluctant.remedies._base import Remedy
+from reluctant.remedies._rates import swapped
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,9 @@ class UseMomentum(Remedy):
             return None
         is_plain = groups[0].optimizer == "SGD"
         new = rate * (1 - self.momentum) if is_plain else 10 * rate
-        return Prescription(
-            remedy=self.name(),
-            cures=finding.code,
-            changes=(SwapOptimizer("momentum", new, self.momentum),),
-            trust="safe",
-            because="steps may cancel across a narrow valley",
-            patch=(
-                f"optimizer = torch.optim.SGD(model.parameters(), lr={new:.2g}, "
-                f"momentum={self.momentum:g})"
-            ),
+        return swapped(
+            self.name(),
+            finding.code,
+            SwapOptimizer("momentum", new, self.momentum),
+            "steps may cancel across a narrow valley",
         )
