@@ -40,6 +40,7 @@ from reluctant.records import (
     UnboundOutputs,
     UsageError,
     WarmUp,
+    WhitenInput,
     Widen,
 )
 
@@ -75,6 +76,7 @@ def changes(net: str) -> list[Change]:
         Widen((LAST[net],), 1.5),
     ]
     if net == "mlp":
+        found += [WhitenInput(), WhitenInput(keep_function=True)]
         found += [RescaleUnits(), Prune(), SplitUnits({"0": (1, 3)})]
     return found
 
@@ -144,6 +146,7 @@ def test_the_list_of_changes_is_covered() -> None:
         (ReviveUnits({"0": (99,)}), "has 8 units"),
         (ReviveUnits({"4": (0,)}), "are outputs"),
         (StandardizeTarget(), "floating-point"),
+        (WhitenInput((0.0,), ((1.0, 0.0),)), "as many rows and columns"),
         (SwapLoss("nll", "mean"), ""),
     ],
 )
@@ -204,6 +207,11 @@ def test_what_cannot_be_followed_is_refused() -> None:
 
 def test_a_change_that_needs_data_says_so() -> None:
     sick, _ = patient("mlp")
-    for change in (ReviveUnits(), StandardizeInput(), Reinitialize((), "lsuv")):
+    for change in (
+        ReviveUnits(),
+        StandardizeInput(),
+        WhitenInput(),
+        Reinitialize((), "lsuv"),
+    ):
         with pytest.raises(UsageError, match="batches"):
             apply([change], sick)

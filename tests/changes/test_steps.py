@@ -11,6 +11,7 @@ from changes.patients import bits, kill, outputs, patient, train
 from reluctant.changes import Plain, apply
 from reluctant.lab import Training
 from reluctant.records import (
+    Change,
     ClipGradNorm,
     DecayLearningRate,
     RepelUnits,
@@ -19,6 +20,7 @@ from reluctant.records import (
     SwapActivation,
     SwapOptimizer,
     WarmUp,
+    WhitenInput,
 )
 
 
@@ -113,11 +115,15 @@ def test_the_optimizer_object_stays_and_keeps_its_hooks() -> None:
     train(sick, context.batches, 1)
 
 
-def test_a_fork_carries_the_changes_over() -> None:
-    sick, context = patient("functional", "adam")
+@pytest.mark.parametrize(
+    ("net", "scaling"),
+    [("functional", StandardizeInput()), ("mlp", WhitenInput())],
+)
+def test_a_fork_carries_the_changes_over(net: str, scaling: Change) -> None:
+    sick, context = patient(net, "adam")
     changes = [
         SwapActivation((), "leaky_relu", 0.2),
-        StandardizeInput(),
+        scaling,
         RepelUnits(),
         WarmUp(10),
         ClipGradNorm(0.5),

@@ -7,16 +7,19 @@ import torch
 from torch import nn
 
 from changes.patients import bits
-from lab.treat_recipes import healthy, in_torch, too_fast
+from lab.treat_recipes import alike_columns, healthy, in_torch, too_fast
 from reluctant.lab import Training, build, load_recipe, treat, treat_recipe
 from reluctant.lab._bench import Rival
 from reluctant.lab._candidates import candidates, joined, watched
 from reluctant.records import (
     Prescription,
+    Reinitialize,
     RestartSelected,
     ScaleLearningRate,
+    StandardizeInput,
     UsageError,
     WarmUp,
+    WhitenInput,
 )
 from reluctant.report import treatment_page
 from reluctant.report.treatment_json import treatment_to_json
@@ -156,6 +159,25 @@ def test_two_remedies_join_unless_they_change_the_same():
     assert joined(warm, slow).name in ("slow + warm", "warm + slow")
     select = rival("select", RestartSelected())
     assert joined(slow, select).changes[0] == RestartSelected()
+
+
+def test_inputs_are_whitened_or_standardized_not_both():
+    white = rival("white", WhitenInput())
+    assert joined(white, rival("standard", StandardizeInput())) is None
+    drawn = joined(rival("drawn", Reinitialize((), "lsuv")), white)
+    assert drawn.changes == (WhitenInput(), Reinitialize((), "lsuv"))
+
+
+@pytest.mark.slow
+def test_columns_that_are_nearly_copies_are_whitened(tmp_path):
+    found = treat_recipe(alike_columns, name="alike", seeds=8, steps=120, workers=1)
+    assert found.record.diagnosis.root.name == "ill-conditioned"
+    assert found.record.winner == "whiten-inputs"
+    assert found.record.changes == (WhitenInput(),)
+    assert "torch.linalg.eigh" in treatment_page.render(found.record)
+    succeeded = found.record.confirmation.arm("whiten-inputs").success
+    assert succeeded.successes == succeeded.n
+    assert found.record.confirmation.arm("untreated").success.successes == 0
 
 
 def test_many_starts_are_applied_to_a_live_model():

@@ -26,6 +26,7 @@ from reluctant.records import (
     SwapActivation,
     UsageError,
     WarmUp,
+    WhitenInput,
     Widen,
 )
 
@@ -70,6 +71,27 @@ def test_engines_agree_on_the_same_pairs():
     assert (fused.engine, slow.engine) == ("fused", "torch")
     for a, b in zip(fused.outcomes, slow.outcomes, strict=True):
         assert a.loss == pytest.approx(b.loss, rel=1e-3)
+
+
+def test_engines_agree_on_white_inputs():
+    white = Rival("white", (cure("white", WhitenInput()),))
+
+    def losses(recipe) -> list[float]:
+        bench = Bench(recipe, steps=60, workers=1)
+        bench._is_fused = True
+        bench.run([white], range(2))
+        (arm,) = trial_of(bench, [white], range(2), "gap<0.05", 0.05, "").arms[-1:]
+        engines.append(arm.engine)
+        return [o.loss for o in arm.outcomes]
+
+    def hooked(seed: int) -> Training:
+        training = healthy(seed)
+        training.model[0].register_forward_hook(lambda *_: None)
+        return training
+
+    engines: list[str] = []
+    assert losses(healthy) == pytest.approx(losses(hooked), rel=1e-3)
+    assert engines == ["fused", "torch"]
 
 
 def test_a_diverged_run_is_a_lost_pair():

@@ -31,6 +31,18 @@ def healthy(seed: int) -> Training:
     return too_fast(seed, 0.1)
 
 
+def alike_columns(seed: int) -> Training:
+    """Columns that are nearly copies of each other; what counts sets them apart."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(256, 1, generator=generator).expand(256, 3)
+    x = x + 0.02 * torch.randn(256, 3, generator=generator)
+    y = 50 * (x @ torch.tensor([[1.0], [-2.0], [1.0]]))
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    batches = DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True)
+    return Training(model, nn.MSELoss(), optimizer, batches)
+
+
 class Bare(nn.Module):
     """The same as people write it; the fused engine does not take it."""
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 import reluctant.remedies
 from bench import Training
@@ -76,6 +77,7 @@ def test_citations_resolve(remedy: type[Remedy]) -> None:
         ("LOP101", "zero-the-gradients", "optimizer.zero_grad()"),
         ("LOP201", "add-missing-parameters", "torch.optim.SGD(model.parameters()"),
         ("NUM101", "clean-the-input", "torch.isfinite(x)"),
+        ("GRD501", "whiten-inputs", "torch.linalg.eigh"),
     ],
 )
 def test_the_sick_example_gets_its_remedy(code: str, remedy: str, patch: str) -> None:
@@ -85,6 +87,20 @@ def test_the_sick_example_gets_its_remedy(code: str, remedy: str, patch: str) ->
     assert found.because
     if found.trust == "advice":
         assert all(isinstance(c, EditSource) for c in found.changes)
+
+
+def test_the_patch_that_whitens_does_so() -> None:
+    (found,) = (p for p in prescribed("GRD501") if p.remedy == "whiten-inputs")
+    common = torch.randn(500, 1, generator=torch.Generator().manual_seed(0))
+    x = 3 + common * torch.tensor([[1.0, 40.0, 0.1, 1.0]])
+    x[:, 1:3] += 0.01 * x[:, 1:3] * torch.randn_like(x[:, 1:3])
+    x[:, 3] = 7.0  # what never changes must not become nan
+    names = {"torch": torch, "x_train": x, "x": x}
+    exec(found.patch, names)
+    white = names["x"]
+    assert white.dtype == x.dtype
+    wanted = torch.diag(torch.tensor([1.0, 1.0, 1.0, 0.0]))
+    assert torch.allclose(torch.cov(white.T), wanted, atol=1e-3)
 
 
 def test_the_learning_rate_comes_below_the_limit() -> None:

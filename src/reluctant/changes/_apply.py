@@ -4,7 +4,16 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from reluctant.changes import _draw, _rates, _scale, _standardize, _swap, _units, _width
+from reluctant.changes import (
+    _draw,
+    _rates,
+    _scale,
+    _standardize,
+    _swap,
+    _units,
+    _whiten,
+    _width,
+)
 from reluctant.changes._patient import Context, DoesNotFit, NothingToDo, Patient
 from reluctant.changes._see import largest_change, outputs_on
 from reluctant.changes._snapshot import Snapshot
@@ -37,6 +46,7 @@ from reluctant.records import (
     TrainMode,
     UnboundOutputs,
     WarmUp,
+    WhitenInput,
     Widen,
 )
 
@@ -66,6 +76,7 @@ _MAKE: dict[type[Any], Callable[[Any, Patient, Context], Change]] = {
     SwapLoss: _swap.swap_loss,
     SwapOptimizer: _rates.swap_optimizer,
     WarmUp: _rates.warm_up,
+    WhitenInput: _whiten.whiten_input,
     Widen: _width.widen,
 }
 _SHIFTED = 1e-3  # likewise, where a large mean is taken off and put on again
@@ -158,6 +169,6 @@ def _allowed(change: Change) -> float | None:
         return _ROUNDING + math.sqrt(2 * max(0.0, 1 - change.same))
     if isinstance(change, ReviveUnits | RescaleUnits | Widen):
         return _ROUNDING
-    if isinstance(change, StandardizeInput | StandardizeTarget):
+    if isinstance(change, StandardizeInput | StandardizeTarget | WhitenInput):
         return _SHIFTED if change.keep_function else None
     return None

@@ -223,6 +223,10 @@ def first_layers(model: nn.Module) -> list[tuple[nn.Module, int]]:
     Raises:
         DoesNotFit: If anything but a flatten stands before them.
     """
+    if isinstance(model, LAYERS):
+        if getattr(model, "groups", 1) != 1 or _is_parametrized(model):
+            raise DoesNotFit("the model is one layer, grouped or parametrized.")
+        return [(model, 1)]
     traced = trace(model)
     inputs = [n for n in traced.graph.nodes if n.op == "placeholder"]
     start = Path("input", model)

@@ -1,12 +1,15 @@
 """Inputs and targets brought to mean 0 and deviation 1, and folded back in."""
 
-from typing import Any
+import abc
+from collections.abc import Callable
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from reluctant.changes._graph import LAYERS, first_layers, trace
 from reluctant.changes._patient import Context, DoesNotFit, Patient, streams_kept
+from reluctant.changes._snapshot import Snapshot
 from reluctant.records import StandardizeInput, StandardizeTarget
 
 _LEAST = 1e-6  # of the largest deviation: a feature below it is constant
@@ -27,13 +30,47 @@ class Scaling:
         return parts[0], parts[1]
 
 
-class StandardizedInput(Scaling):
-    """Before a model's forward pass."""
+class InputScaling(abc.ABC):
+    """Stands before a model's forward pass, and can go into its first layer.
 
+    Two with the same `repr` do the same.
+    """
+
+    @abc.abstractmethod
+    def scaled(self, inputs: Tensor) -> Tensor:
+        """What the model reads instead."""
+
+    @abc.abstractmethod
+    def into(self, module: nn.Module, *, inverse: bool = False) -> None:
+        """Let a first layer do this besides; or take it back, if `inverse`."""
+
+    @final
     def __call__(self, module: nn.Module, args: tuple[Any, ...]) -> Any:
         first, *others = args
-        mean, std = self.parts(first)
-        return ((first - mean) / std, *others)
+        return (self.scaled(first), *others)
+
+
+class StandardizedInput(Scaling, InputScaling):
+    """Subtracts the mean and divides by the deviation."""
+
+    def __repr__(self) -> str:
+        return f"StandardizedInput({self.mean}, {self.std})"
+
+    def scaled(self, inputs: Tensor) -> Tensor:
+        """See `InputScaling`."""
+        mean, std = self.parts(inputs)
+        return (inputs - mean) / std
+
+    def into(self, module: nn.Module, *, inverse: bool = False) -> None:
+        """See `InputScaling`."""
+
+        def rescaled(weight: Tensor) -> Tensor:
+            s = weight.new_tensor(self.std)
+            s = s.repeat_interleave(weight.shape[1] // len(s))
+            s = s.reshape(-1, *[1] * (weight.dim() - 2))
+            return weight * s if inverse else weight / s
+
+        into_first(module, self.mean, rescaled, inverse=inverse)
 
 
 class ScaledOutput(Scaling):
@@ -51,15 +88,8 @@ def standardize_input(
     """Make a `StandardizeInput`; the change with what was measured."""
     mean, std = change.mean, change.std
     if not mean:
-        values = [x for x, _ in context.data("standardizing")]
-        if not all(isinstance(x, Tensor) and x.is_floating_point() for x in values):
-            raise DoesNotFit("inputs are not one tensor of floating-point numbers.")
-        mean, std = _measured(torch.cat(values), "inputs")
-    if change.keep_function:
-        for module, block in first_layers(patient.model):
-            _into_first(module, block, mean, std, inverse=True)
-            _forgotten(patient, module)
-    patient.model.register_forward_pre_hook(StandardizedInput(mean, std))
+        mean, std = measured(read_now(patient, context), "inputs")
+    put_before(patient, StandardizedInput(mean, std), keep=change.keep_function)
     return StandardizeInput(mean, std, change.keep_function)
 
 
@@ -76,7 +106,7 @@ def standardize_target(
         targets = torch.cat(values)
         if targets.dim() < 2:
             targets = targets[:, None]
-        mean, std = _measured(targets, "targets")
+        mean, std = measured(targets, "targets")
     if change.keep_function:
         module = _head(patient.model)
         _into_last(module, mean, std, inverse=True)
@@ -101,16 +131,27 @@ def _slow_down(patient: Patient, scale: float) -> None:
 def fold_standardization(patient: Patient) -> int:
     """Let the first and the last layer do the scaling; how many scalings went.
 
-    The function stays what it is, and the model is again what its source says.
+    Whitened inputs count among them. The function stays what it is, and the model is
+    again what its source says.
 
     Raises:
-        DoesNotFit: If a layer cannot take the scaling in.
+        DoesNotFit: If a layer cannot take the scaling in; then nothing is changed.
     """
+    snapshot = Snapshot(patient)
+    try:
+        return _folded(patient)
+    except DoesNotFit:
+        snapshot.restore()
+        raise
+
+
+def _folded(patient: Patient) -> int:
     model, count = patient.model, 0
-    for key, hook in list(model._forward_pre_hooks.items()):
-        if isinstance(hook, StandardizedInput):
-            for module, block in first_layers(model):
-                _into_first(module, block, hook.mean, hook.std)
+    # what runs last stands next to the layer
+    for key, hook in reversed(list(model._forward_pre_hooks.items())):
+        if isinstance(hook, InputScaling):
+            for module, _ in first_layers(model):
+                hook.into(module)
                 _forgotten(patient, module)
             del model._forward_pre_hooks[key]
             count += 1
@@ -124,7 +165,37 @@ def fold_standardization(patient: Patient) -> int:
     return count
 
 
-def _measured(values: Tensor, what: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def read_now(patient: Patient, context: Context) -> Tensor:
+    """The inputs as the model reads them, behind the scalings that it has.
+
+    Raises:
+        DoesNotFit: If they are not one tensor of numbers.
+    """
+    values = [x for x, _ in context.data("scaling the inputs")]
+    if not all(isinstance(x, Tensor) and x.is_floating_point() for x in values):
+        raise DoesNotFit("inputs are not one tensor of floating-point numbers.")
+    inputs = torch.cat(values)
+    for hook in patient.model._forward_pre_hooks.values():
+        if isinstance(hook, InputScaling):
+            inputs = hook.scaled(inputs)
+    return inputs
+
+
+def put_before(patient: Patient, scaling: InputScaling, *, keep: bool) -> None:
+    """Scale what the model reads; `keep` its function, if so."""
+    if keep:
+        for module, _ in first_layers(patient.model):
+            scaling.into(module, inverse=True)
+            _forgotten(patient, module)
+    patient.model.register_forward_pre_hook(scaling)
+
+
+def measured(values: Tensor, what: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each feature, or channel; 1 for what is constant.
+
+    Raises:
+        DoesNotFit: If there are none.
+    """
     if values.dim() < 2:
         raise DoesNotFit(f"{what} have no axis of features.")
     rows = values.double().transpose(1, -1).reshape(-1, values.shape[1])
@@ -138,24 +209,25 @@ def _measured(values: Tensor, what: str) -> tuple[tuple[float, ...], tuple[float
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def _into_first(
+def into_first(
     module: nn.Module,
-    block: int,
     mean: tuple[float, ...],
-    std: tuple[float, ...],
+    rescaled: Callable[[Tensor], Tensor],
     *,
     inverse: bool = False,
 ) -> None:
-    """W(x − m)/s + b as one layer; or the other way round."""
+    """W·A(x − m) + b as one layer, where `rescaled` gives WA; or the other way round.
+
+    Raises:
+        DoesNotFit: If the layer cannot take it in.
+    """
     weight: Tensor = module.weight  # type: ignore[assignment]
     bias: Tensor | None = module.bias  # type: ignore[assignment]
     features = weight.shape[1]
-    m, s = (
-        torch.tensor(v, dtype=torch.float64, device=weight.device) for v in (mean, std)
-    )
-    if features % len(m):
-        raise DoesNotFit(f"{len(m)} features do not fit {features} inputs.")
-    m, s = (v.repeat_interleave(features // len(m)) for v in (m, s))
+    if features % len(mean):
+        raise DoesNotFit(f"{len(mean)} features do not fit {features} inputs.")
+    old = weight.double()
+    m = old.new_tensor(mean).repeat_interleave(features // len(mean))
     padding = getattr(module, "padding", 0)
     padded = any(
         p != 0 for p in (padding if isinstance(padding, tuple) else (padding,))
@@ -163,16 +235,11 @@ def _into_first(
     if bool(m.any()) and (bias is None or padded):
         what = "pads its input with zeros" if padded else "has no bias"
         raise DoesNotFit(f"the first layer {what}, so it cannot take a mean in.")
-    shape = (1, -1, *[1] * (weight.dim() - 2))
-    old = weight.double()
-    new = old * s.reshape(shape) if inverse else old / s.reshape(shape)
+    new = rescaled(old)
     if bias is not None:
-        by_input = (
-            (old if inverse else new).flatten(2).sum(dim=2)
-            if old.dim() > 2
-            else (old if inverse else new)
-        )
-        shift = by_input @ m
+        reads_raw = old if inverse else new  # of the two the one that reads the inputs
+        shift = reads_raw.flatten(2).sum(dim=2) if old.dim() > 2 else reads_raw
+        shift = shift @ m
         bias.copy_(bias.double() + (shift if inverse else -shift))
     weight.copy_(new)
 

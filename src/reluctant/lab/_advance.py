@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from reluctant.changes import RateSchedule
-from reluctant.changes._standardize import StandardizedInput
+from reluctant.changes._standardize import InputScaling
 from reluctant.lab._cells import WINDOWS
 from reluctant.lab._map_data import NotWholeError, whole_data
 from reluctant.lab._map_fused import _key, _recognized
@@ -109,19 +109,16 @@ def fused_plan(training: Training) -> Plan:
     for module in model.modules():
         own = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
         if module is model:
-            own = [hook for hook in own if not isinstance(hook, StandardizedInput)]
+            own = [hook for hook in own if not isinstance(hook, InputScaling)]
         if own:
             raise UnsupportedError("a module has hooks")
     spec, rate = _recognized(training, data)
     return Plan(spec, rate, schedules, _key(data, training) + repr(_scaling(model)))
 
 
-def _scaling(model: nn.Module) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
-    return [
-        (hook.mean, hook.std)
-        for hook in model._forward_pre_hooks.values()
-        if isinstance(hook, StandardizedInput)
-    ]
+def _scaling(model: nn.Module) -> list[InputScaling]:
+    hooks = model._forward_pre_hooks.values()
+    return [hook for hook in hooks if isinstance(hook, InputScaling)]
 
 
 class Fused:
@@ -171,8 +168,8 @@ class Fused:
     ) -> list[Progress]:
         data = whole_data(trainings[0])
         x = data.inputs.detach()
-        for mean, std in _scaling(trainings[0].model):
-            x = StandardizedInput(mean, std)(trainings[0].model, (x,))[0]
+        for scaling in _scaling(trainings[0].model):
+            x = scaling.scaled(x)
         rows = x.reshape(len(x), -1).numpy()
         samples = np.arange(len(rows))
         runs = train_many(

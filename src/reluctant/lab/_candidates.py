@@ -20,8 +20,10 @@ from reluctant.records import (
     Restart,
     ScaleLearningRate,
     Severity,
+    StandardizeInput,
     SwapOptimizer,
     Trace,
+    WhitenInput,
 )
 from reluctant.remedies import REMEDIES, Remedy, at_dose
 
@@ -161,7 +163,9 @@ def _is_possible(one: Prescription, *, is_recipe: bool) -> bool:
 
 def joined(first: Rival, second: Rival) -> Rival | None:
     """Two rivals in one, or None where they change the same thing."""
-    kinds = [{type(c) for c in r.changes} for r in (first, second)]
+    # what is whitened is standardized: both say what the first layer reads
+    same: dict[type, type] = {WhitenInput: StandardizeInput}
+    kinds = [{same.get(type(c), type(c)) for c in r.changes} for r in (first, second)]
     if kinds[0] & kinds[1]:
         return None
     ordered = sorted((first, second), key=_order)
@@ -195,7 +199,14 @@ def _dose(change: Change) -> str:
 def _order(rival: Rival) -> int:
     """What draws weights anew comes before what works on weights."""
     first = type(rival.changes[0]).__name__
-    order = ("RestartSelected", "Restart", "Swap", "Standardize", "Reinitialize")
+    order = (
+        "RestartSelected",
+        "Restart",
+        "Swap",
+        "Standardize",
+        "Whiten",
+        "Reinitialize",
+    )
     return next((i for i, n in enumerate(order) if first.startswith(n)), len(order))
 
 

@@ -58,6 +58,7 @@ from reluctant.records._prescription import (
     TrainMode,
     UnboundOutputs,
     WarmUp,
+    WhitenInput,
     Widen,
 )
 from reluctant.records._reading import Note, Quantity, Reading, Value
@@ -169,5 +170,6 @@ __all__ = [
     "Value",
     "Verdict",
     "WarmUp",
+    "WhitenInput",
     "Widen",
 ]

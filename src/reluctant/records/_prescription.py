@@ -149,6 +149,21 @@ class StandardizeTarget(msgspec.Struct, frozen=True, tag=True):
     keep_function: bool = False
 
 
+class WhitenInput(msgspec.Struct, frozen=True, tag=True):
+    """Feed the first layer columns of mean 0 and deviation 1 that do not correlate.
+
+    Attributes:
+        mean: Of each column; empty: measured on the data when applied.
+        matrix: What a row less the mean is multiplied by, from the right; likewise.
+        keep_function: Whether the first layer takes the whitening back at once, so that
+            only the way ahead changes.
+    """
+
+    mean: tuple[float, ...] = ()
+    matrix: tuple[tuple[float, ...], ...] = ()
+    keep_function: bool = False
+
+
 class SwapActivation(msgspec.Struct, frozen=True, tag=True):
     """Replace the activation behind each of `sites` by `activation`.
 
@@ -363,6 +378,7 @@ Change: TypeAlias = (
     | ScaleWeightDecay
     | TrainMode
     | UnboundOutputs
+    | WhitenInput
     | EditSource
 )  # the closed list of edits
 

@@ -39,6 +39,7 @@ from reluctant.remedies.use_adam import UseAdam
 from reluctant.remedies.use_momentum import UseMomentum
 from reluctant.remedies.warm_up_learning_rate import WarmUpLearningRate
 from reluctant.remedies.weaken_weight_decay import WeakenWeightDecay
+from reluctant.remedies.whiten_inputs import WhitenInputs
 from reluctant.remedies.widen_layers import WidenLayers
 from reluctant.remedies.widen_then_prune import WidenThenPrune
 from reluctant.remedies.zero_outgoing_weights import ZeroOutgoingWeights
@@ -84,6 +85,7 @@ REMEDIES: tuple[type[Remedy], ...] = (
     UseMomentum,
     WarmUpLearningRate,
     WeakenWeightDecay,
+    WhitenInputs,
     WidenLayers,
     WidenThenPrune,
     ZeroOutgoingWeights,

@@ -58,12 +58,6 @@ _EDITS: dict[str, EditSource] = {
         "x = layer(x)",
         "the forward pass: what cuts the graph, or a layer that is not called",
     ),
-    "GRD501": EditSource(
-        "x = x - x.mean(0)",
-        "u, _, _ = torch.linalg.svd(x - x.mean(0), full_matrices=False)\n"
-        "x = u * len(x) ** 0.5",
-        "the inputs: whiten them, or leave out the columns that say the same",
-    ),
     "GRD401": EditSource(
         "clip_grad_norm_(model.parameters(), ...)",
         "clip_grad_norm_(model.parameters(), 10 * usual_norm)",

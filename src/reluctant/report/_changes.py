@@ -30,6 +30,7 @@ from reluctant.records import (
     TrainMode,
     UnboundOutputs,
     WarmUp,
+    WhitenInput,
     Widen,
 )
 from reluctant.report._page import names, printable
@@ -112,6 +113,8 @@ def _lines(change: Change) -> list[str]:
             return [f"# inputs standardized{', the function kept' if keep else ''}"]
         case StandardizeTarget(_, _, keep):
             return [f"# targets standardized{', the function kept' if keep else ''}"]
+        case WhitenInput(_, _, keep):
+            return [f"# inputs whitened{', the function kept' if keep else ''}"]
         case SwapLoss(loss, reduction):
             which = "the one that suits the targets" if loss == "suited" else loss
             return [f"# the loss becomes {which}, {reduction} over the batch"]
