@@ -4,15 +4,15 @@ Longer than most files: the whole grammar of what may stand between two layers.
 """
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from reluctant.changes._patient import DoesNotFit, streams_kept
+from reluctant.changes._pointwise import HOMOGENEOUS, SCALE, SHIFT, pointwise
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -29,26 +29,6 @@ _POOLS = (
     nn.AdaptiveAvgPool3d,
     nn.AdaptiveMaxPool2d,
 )
-_ACTIVATIONS: dict[type[nn.Module], str] = {
-    nn.ReLU: "relu",
-    nn.ReLU6: "relu6",
-    nn.LeakyReLU: "leaky_relu",
-    nn.ELU: "elu",
-    nn.GELU: "gelu",
-    nn.SELU: "selu",
-    nn.SiLU: "silu",
-    nn.Sigmoid: "sigmoid",
-    nn.Softplus: "softplus",
-    nn.Softsign: "softsign",
-    nn.Tanh: "tanh",
-}
-_POINTWISE = {*_ACTIVATIONS.values(), "relu_", "tanh_", "sigmoid_"}
-_NAMED: dict[Any, str] = {
-    function: name
-    for name in sorted(_POINTWISE)
-    for home in (F, torch)
-    if (function := getattr(home, name, None)) is not None
-}
 _POOL_FUNCTIONS = {
     function
     for name in ("max_pool", "avg_pool", "adaptive_avg_pool", "adaptive_max_pool")
@@ -56,7 +36,6 @@ _POOL_FUNCTIONS = {
     for home in (F, torch)
     if (function := getattr(home, f"{name}{d}d", None)) is not None
 }
-_HOMOGENEOUS = ("relu", "leaky_relu")
 
 
 @dataclass(frozen=True)
@@ -87,7 +66,8 @@ class Path:
         site: As torch names it.
         module: The layer.
         norms: Batch norms on the way, by name.
-        acts: Nodes of the activations on the way.
+        acts: What works on each number alone on the way, an activation or a part of
+            one that the user wrote: nodes with their names.
         consumers: What reads the units.
     """
 
@@ -117,9 +97,16 @@ class Path:
         return bias
 
     @property
-    def is_homogeneous(self) -> bool:
-        """Whether a unit's scale passes through: rectifiers alone, no norm."""
-        return not self.norms and all(name in _HOMOGENEOUS for _, name in self.acts)
+    def bends(self) -> bool:
+        """Whether an activation is on the way: more than a number times or added."""
+        return any(name not in (SCALE, SHIFT) for _, name in self.acts)
+
+    @property
+    def bar(self) -> str:
+        """Through what a unit's scale does not pass unchanged; `""` if it passes."""
+        if self.norms:
+            return "batch norm"
+        return next((name for _, name in self.acts if name not in HOMOGENEOUS), "")
 
 
 @dataclass(frozen=True)
@@ -147,7 +134,7 @@ def trace(model: nn.Module) -> Traced:
         try:
             if isinstance(model, LAYERS):  # fx wants something around a leaf
                 raise DoesNotFit("the model is one layer: there are no hidden units.")
-            graph = fx.Tracer().trace(model)
+            graph = fx.Tracer().trace(in_force(model))
         except DoesNotFit:
             raise
         except Exception as error:  # whatever a forward pass does to a proxy
@@ -183,6 +170,12 @@ def trace(model: nn.Module) -> Traced:
     return Traced(graph, paths, tuple(heads))
 
 
+def in_force(model: nn.Module) -> nn.Module:
+    """What runs in a forward pass: the model, or the graph put in its place."""
+    owner = getattr(vars(model).get("forward"), "__self__", model)
+    return owner if isinstance(owner, fx.GraphModule) else model
+
+
 def paths_of(model: nn.Module, sites: Sequence[str] = ()) -> list[Path]:
     """The paths of some hidden layers, or of all that can be operated on.
 
@@ -194,7 +187,7 @@ def paths_of(model: nn.Module, sites: Sequence[str] = ()) -> list[Path]:
         found = [
             p
             for p in traced.paths.values()
-            if not p.refusal and p.acts and p.site not in traced.heads
+            if not p.refusal and p.bends and p.site not in traced.heads
         ]
         if not found:
             reasons = "; ".join(p.refusal for p in traced.paths.values() if p.refusal)
@@ -233,14 +226,15 @@ def first_layers(model: nn.Module) -> list[tuple[nn.Module, int]]:
     if len(inputs) != 1:
         raise DoesNotFit(f"the model takes {len(inputs)} inputs.")
     reaches = _follow(inputs[0], start, model, _shared(model), from_input=True)
-    if start.refusal or reaches or start.norms or not start.consumers:
+    is_straight = not (reaches or start.norms or start.acts)
+    if start.refusal or not is_straight or not start.consumers:
         reason = start.refusal or "the input does not go to a layer straight away"
         raise DoesNotFit(f"{reason}.")
     return [(c.module, c.block) for c in start.consumers]
 
 
 def _follow(
-    node: fx.Node,
+    start: fx.Node,
     path: Path,
     model: nn.Module,
     shared: set[str],
@@ -248,11 +242,17 @@ def _follow(
     from_input: bool = False,
 ) -> bool:
     """Fill the path with what lies behind a node; whether it reaches the output."""
-    front: list[tuple[fx.Node, bool]] = [(user, False) for user in node.users]
+    holds = {start: False}  # nodes that hold the units: whether flattened
     reaches = False
-    while front and not path.refusal:
-        node, is_flat = front.pop(0)
+    for node in start.graph.nodes:
+        held = {holds[x] for x in node.all_input_nodes if x in holds}
+        if not held:
+            continue
+        is_flat = True in held
         kind, name = _kind(node, model)
+        is_joined = len(held) > 1 or any(x not in holds for x in node.all_input_nodes)
+        if kind == "activation" and is_joined:
+            kind = "refused"  # with what other units put out, or with a trained number
         if kind == "shape":
             continue
         if kind == "output":
@@ -268,19 +268,18 @@ def _follow(
                 path.consumers.append(
                     _consumer(node, module, path, is_flat, from_input)
                 )
-            continue
-        if kind == "norm":
+        elif kind == "norm":
             path.norms.append((str(node.target), model.get_submodule(str(node.target))))
             if is_flat:
                 path.refusal = f"batch norm {node.target} stands behind a flatten"
         elif kind == "activation":
             path.acts.append((node, name))
-        elif kind == "flatten":
-            is_flat = True
         elif kind == "refused":
             path.refusal = f"{name} stands behind {path.site}"
-            return reaches
-        front += [(user, is_flat) for user in node.users]
+        if path.refusal:
+            break
+        if kind != "layer":
+            holds[node] = is_flat or kind == "flatten"
     return reaches
 
 
@@ -303,13 +302,13 @@ def _kind(node: fx.Node, model: nn.Module) -> tuple[str, str]:
     """What a node is on a path, and what to call it."""
     if node.op == "output":
         return "output", ""
+    if name := pointwise(node, model):
+        return "activation", name
     if node.op == "call_module":
         module = model.get_submodule(str(node.target))
         kind = type(module)
         if isinstance(module, LAYERS):
             return "layer", ""
-        if kind in _ACTIVATIONS:
-            return "activation", _ACTIVATIONS[kind]
         if isinstance(module, _NORMS):
             return "norm", ""
         if isinstance(module, (*_DROPS, *_POOLS)):
@@ -320,8 +319,6 @@ def _kind(node: fx.Node, model: nn.Module) -> tuple[str, str]:
     name = str(node.target)
     if node.op == "call_function":
         name = getattr(node.target, "__name__", name)
-        if node.target in _NAMED:
-            return "activation", _NAMED[node.target].rstrip("_")
         if node.target in _POOL_FUNCTIONS or node.target is F.dropout:
             return "pass", ""
         if node.target is torch.flatten and _starts_at_one(node):
@@ -331,8 +328,6 @@ def _kind(node: fx.Node, model: nn.Module) -> tuple[str, str]:
         if node.target is operator.getitem:
             return "refused", "an index"
     if node.op == "call_method":
-        if name in _POINTWISE:
-            return "activation", name.rstrip("_")
         if name in ("size", "dim"):
             return "shape", ""
         if name == "flatten" and _starts_at_one(node):
@@ -363,71 +358,3 @@ def _shared(model: nn.Module) -> set[str]:
 
 def _is_parametrized(module: nn.Module) -> bool:
     return "weight" not in module._parameters or "parametrizations" in module._modules
-
-
-_BOUNDS = {
-    nn.Softmax,
-    nn.LogSoftmax,
-    nn.Sigmoid,
-    nn.LogSigmoid,
-    nn.Tanh,
-    nn.Softsign,
-    nn.ReLU,
-    nn.ReLU6,
-    nn.Hardsigmoid,
-    nn.Hardtanh,
-}
-_BOUND_NAMES = {
-    "softmax",
-    "log_softmax",
-    "sigmoid",
-    "logsigmoid",
-    "tanh",
-    "softsign",
-    "relu",
-    "relu6",
-    "clamp",
-}
-
-
-def bounds_of(model: nn.Module, traced: Traced) -> list[fx.Node]:
-    """Nodes through which the one output leaves, from the last one backwards."""
-    (output,) = (n for n in traced.graph.nodes if n.op == "output")
-    node, found = output.args[0], []
-    while isinstance(node, fx.Node) and _is_bound(node, model):
-        found.append(node)
-        node = node.args[0] if node.args else node.kwargs.get("input")
-    return found
-
-
-def _is_bound(node: fx.Node, model: nn.Module) -> bool:
-    if node.op == "call_module":
-        return type(model.get_submodule(str(node.target))) in _BOUNDS
-    name = getattr(node.target, "__name__", str(node.target))
-    return node.op in ("call_function", "call_method") and name in _BOUND_NAMES
-
-
-def rewrite(
-    model: nn.Module, traced: Traced, edits: dict[fx.Node, Callable[[Tensor], Tensor]]
-) -> None:
-    """Let the model run its graph with some nodes replaced by other functions.
-
-    The modules stay the model's own; only its forward pass is another, until
-    `model.forward` is deleted.
-
-    Raises:
-        DoesNotFit: If the graph holds what depends on the mode it was traced in.
-    """
-    for node in traced.graph.nodes:
-        if node.op == "call_function" and "training" in node.kwargs:
-            raise DoesNotFit(
-                f"the forward pass calls {getattr(node.target, '__name__', '')} with a "
-                "fixed mode, so it cannot be rewritten: use the module instead."
-            )
-    for node, function in edits.items():
-        source = node.args[0] if node.args else node.kwargs["input"]
-        with traced.graph.inserting_after(node):
-            new = traced.graph.call_function(function, (source,))
-        node.replace_all_uses_with(new)
-        traced.graph.erase_node(node)
-    model.forward = fx.GraphModule(model, traced.graph).forward

@@ -43,12 +43,11 @@ def rescale_units(
 ) -> RescaleUnits:
     """Make a `RescaleUnits`; the change with the layers that it was made to."""
     paths = paths_of(patient.model, change.sites)
-    fits = [path for path in paths if path.is_homogeneous]
+    fits = [path for path in paths if not path.bar]
     if not fits or (change.sites and len(fits) < len(paths)):
-        odd = next(p for p in paths if not p.is_homogeneous)
-        what = "batch norm" if odd.norms else odd.acts[0][1] if odd.acts else "nothing"
+        odd = next(path for path in paths if path.bar)
         raise DoesNotFit(
-            f"{what} stands behind {odd.site}, and only through rectifiers does a "
+            f"{odd.bar} stands behind {odd.site}, and only through rectifiers does a "
             "unit's scale pass unchanged."
         )
     for path in fits:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from reluctant.changes._graph import bounds_of, paths_of, rewrite, trace
+from reluctant.changes._graph import paths_of, trace
 from reluctant.changes._hooks import Repelling
 from reluctant.changes._patient import (
     Context,
@@ -18,6 +18,15 @@ from reluctant.changes._patient import (
     call,
     copy_to_look_at,
     streams_kept,
+)
+from reluctant.changes._rewrite import (
+    Edit,
+    Part,
+    activations_of,
+    bounds_of,
+    is_rewritten,
+    rewrite,
+    source_of,
 )
 from reluctant.records import (
     AddDropout,
@@ -84,26 +93,28 @@ def swap_activation(
     else:
         hidden = {path.site for path in paths_of(model)}
         paths = [path for site, path in traced.paths.items() if site in hidden]
-    nodes: dict[str, fx.Node] = {}
+    parts: dict[fx.Node, Part] = {}
     for path in paths:
-        if path.refusal or not path.acts:
+        if path.refusal or not path.bends:
             raise DoesNotFit(
                 f"{path.refusal or f'no known activation stands behind {path.site}'}."
             )
-        nodes |= {node.name: node for node, _ in path.acts}
+        parts |= {part.nodes[0]: part for part in activations_of(path)}
     calls = [n.target for n in traced.graph.nodes if n.op == "call_module"]
-    by_module, edits = {}, {}
-    for node in nodes.values():
-        if node.op == "call_module" and calls.count(node.target) == 1:
+    by_module: dict[str, nn.Module] = {}
+    edits: list[Edit] = []
+    for node, part in parts.items():
+        is_own = node.op == "call_module" and calls.count(node.target) == 1
+        if is_own and len(part.nodes) == 1 and not is_rewritten(model):
             by_module[str(node.target)] = _modules(change)
         else:
-            edits[node] = _function(change)
-    if edits:
-        rewrite(model, traced, edits)
-    for name, module in by_module.items():
+            edits.append(Edit(part, _function(change)))
+    for name, module in by_module.items():  # before the graph takes modules over
         module.training = model.training
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, module)
+    if edits:
+        rewrite(model, traced, edits)
     sites = tuple(path.site for path in paths)
     return SwapActivation(sites, change.activation, change.slope)
 
@@ -116,7 +127,8 @@ def unbind_outputs(
     nodes = bounds_of(patient.model, traced)
     if not nodes:
         raise NothingToDo("nothing bounds the outputs, as far as torch.fx can follow.")
-    rewrite(patient.model, traced, dict.fromkeys(nodes, _same))
+    edits = [Edit(Part((node,), source_of(node)), _same) for node in nodes]
+    rewrite(patient.model, traced, edits)
     return change
 
 
@@ -130,7 +142,7 @@ def insert_activation(
         for site, path in traced.paths.items()
         if (site in change.sites or not change.sites)
         and site not in traced.heads
-        and not path.acts
+        and not path.bends
         and not path.refusal
     ]
     if not bare:

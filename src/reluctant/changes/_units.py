@@ -112,7 +112,8 @@ def revive_outputs(
     """Make a `ReviveOutputs`; the change with the units that it was made to."""
     traced = trace(patient.model)
     heads = [traced.paths[site] for site in traced.heads]
-    rectified = [p for p in heads if any(name == "relu" for _, name in p.acts)]
+    # a rectifier alone: behind anything else a bias is not what is put out
+    rectified = [p for p in heads if not p.norms and _names(p) == ["relu"]]
     units = dict(change.units)
     if not units and rectified:
         seen = see(patient.model, rectified, context)
@@ -135,6 +136,10 @@ def revive_outputs(
         for parameter in (path.weight, bias):
             _moments.forget(patient.optimizer, parameter, ids, dim=0)
     return ReviveOutputs(units)
+
+
+def _names(path: Path) -> list[str]:
+    return [name for _, name in path.acts]
 
 
 def _mean_targets(context: Context, outputs: int) -> Tensor:
