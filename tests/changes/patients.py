@@ -25,6 +25,36 @@ class Functional(nn.Module):
         return self.fc2(torch.relu(self.fc1(x)))
 
 
+class Cube(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x**3
+
+
+class Switch(nn.Module):
+    def __init__(self, slope: float = 1000) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.slope * x)
+
+
+class Inline(nn.Module):
+    """Activations of the author's own, written where they are needed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.fc1 = nn.Linear(4 * 3 * 3, 12)
+        self.fc2 = nn.Linear(12, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        x = F.max_pool2d(x * torch.sigmoid(1.5 * x), 2)
+        x = self.fc1(x.flatten(1))
+        return self.fc2(0.1 * x.pow(3) - torch.sin(x))
+
+
 class Residual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -53,10 +83,18 @@ def cnn() -> nn.Sequential:
     )
 
 
+def own() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(5, 8), Switch(), nn.Linear(8, 7), Cube(), nn.Linear(7, 3)
+    )
+
+
 NETS: dict[str, tuple[Any, tuple[int, ...]]] = {
     "mlp": (mlp, (5,)),
     "cnn": (cnn, (1, 8, 8)),
     "functional": (Functional, (1, 8, 8)),
+    "own": (own, (5,)),
+    "inline": (Inline, (1, 8, 8)),
 }
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.05),
@@ -131,9 +169,10 @@ def outputs(sick: Any, batches: Any) -> Tensor:
 
 @torch.no_grad()
 def kill(sick: Any, site: str, units: list[int]) -> None:
-    """Let units be silent for every input: far below the hinge, norm or no norm."""
+    """Let units be constant for every input, and below any hinge, norm or no norm."""
     layer = sick.model.get_submodule(site)
-    layer.bias[units] = -50.0
+    layer.weight[units] = 0.0
+    layer.bias[units] = -1.0
     for name, norm in sick.model.named_modules():
         if isinstance(norm, nn.BatchNorm2d) and norm.num_features == len(layer.weight):
             del name

@@ -44,8 +44,8 @@ from reluctant.records import (
     Widen,
 )
 
-FIRST = {"mlp": "0", "cnn": "0", "functional": "conv"}
-LAST = {"mlp": "2", "cnn": "3", "functional": "fc1"}
+FIRST = {"mlp": "0", "cnn": "0", "functional": "conv", "own": "0", "inline": "conv"}
+LAST = {"mlp": "2", "cnn": "3", "functional": "fc1", "own": "2", "inline": "fc1"}
 
 
 def changes(net: str) -> list[Change]:

@@ -26,8 +26,20 @@ from reluctant.records import (
 )
 
 ROUNDING = 2e-6
-READERS = {"mlp": ("2", "4"), "cnn": ("3", "6"), "functional": ("fc1", "fc2")}
-SITES = {"mlp": ("0", "2"), "cnn": ("0", "3"), "functional": ("conv", "fc1")}
+READERS = {
+    "mlp": ("2", "4"),
+    "cnn": ("3", "6"),
+    "functional": ("fc1", "fc2"),
+    "own": ("2", "4"),
+    "inline": ("fc1", "fc2"),
+}
+SITES = {
+    "mlp": ("0", "2"),
+    "cnn": ("0", "3"),
+    "functional": ("conv", "fc1"),
+    "own": ("0", "2"),
+    "inline": ("conv", "fc1"),
+}
 
 
 def close(a: torch.Tensor, b: torch.Tensor) -> bool:

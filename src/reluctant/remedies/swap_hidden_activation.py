@@ -20,10 +20,10 @@ class SwapHiddenActivation(Remedy):
     """Put rectifiers where the hidden activation loses the signal or blows it up.
 
     ## When it helps
-    The gradient shrinks by the slope of every sigmoid that it passes, and dies out where
-    they saturate. It grows by the slope of what is steeper than a line: each cube on the
-    way triples all exponents. A rectifier that is on has slope 1, and He's weights make
-    up for those that are off.
+    The gradient shrinks by the slope of every sigmoid that it passes, and dies out
+    where they saturate. It grows by the slope of what is steeper than a line: each
+    cube on the way triples all exponents. A rectifier that is on has slope 1, and He's
+    weights make up for those that are off.
 
     ## When it hurts
     Gates, such as those of an LSTM, need their sigmoids. Without the new weights the
