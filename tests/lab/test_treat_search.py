@@ -84,6 +84,20 @@ def test_of_half_cures_the_better_one_comes_first_whatever_it_changes() -> None:
     assert [r.name for r in ranked] == ["best", "half", "little"]
 
 
+def test_of_cures_alike_on_few_seeds_the_likelier_comes_first() -> None:
+    """On one seed, a third of a percent of the loss is no reason to prefer one."""
+    likelier, better = rival("likelier", WarmUp(12)), rival("better", WarmUp(8))
+    bench = Bench(partial(too_fast, rate=0.05), steps=100, workers=1)
+    budget = Budget(bench, time.monotonic(), None, 1e9, 1.0, 1)
+    looking = Search(bench, budget, 1.0, "gap<0.05", lambda line: None)
+    found = looking._round([likelier, better], 1)
+    assert found.arm("better").loss < found.arm("likelier").loss
+    assert looking._ranked([likelier, better], found)[0] is likelier
+    more = looking._round([likelier, better], 8)
+    assert more.arm("better").loss < more.arm("likelier").loss
+    assert looking._ranked([likelier, better], more)[0] is better
+
+
 def test_a_budget_of_steps_counts_every_training_alike() -> None:
     bench = Bench(too_fast, steps=20)
     budget = Budget(bench, time.monotonic(), None, 200.0, 1.0, 1)

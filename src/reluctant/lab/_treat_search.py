@@ -20,8 +20,9 @@ KEPT = 1 / 3  # of the rivals, after each round
 MOST = 0.75  # of the rivals must fit, or the first round takes fewer seeds
 LITTLE = 0.2  # of a training in torch: what costs less is not tried on fewer seeds
 SOME = 0.3  # of the rivals, that must cost so little for dear ones to be left out
-FEW = 12  # trainings, in which there is room for one round only
+FEW = 12  # trainings, in which there is little room for more than one round
 FIRST = 0.6  # of the search, that the first round may take
+FIRST_OF_FEW = 0.75  # likewise of few: the likeliest come first, so the last may wait
 SINGLE = 0.8  # of the search, that remedies alone may take: the rest is for pairs
 ENOUGH = 0.9  # successes, and of all there is to gain: no second remedy beside it
 NEAR = 0.02  # of what there is to gain: losses that differ by less are alike
@@ -30,6 +31,7 @@ MOST_PAIRS = 15
 STEP = "lower-learning-rate"
 DOSE = 10**0.5  # from one rate to the next
 DOSES = 4  # by which the best one's rate is moved, at most: two decades
+UNTOLD = 2  # seeds: losses that are alike on so few do not tell cures apart
 MOSTLY = 0.5  # of the pairs won, less those lost: clearly better than untreated
 DEARER = 1.1  # times an untreated training
 CHEAP = 0.02  # of a training in torch: one in the fused engine, unless it is timed
@@ -166,7 +168,7 @@ class Search:
         possible = self._bench.possible(rivals, range(max(BEGIN)))
         refused = [r for r in rivals if r not in possible]
         room = self._budget.left(self._share)
-        room *= FIRST if room > FEW else 1
+        room *= FIRST if room > FEW else FIRST_OF_FEW
         costs = {r.name: self._budget.cost(r) for r in possible}
         own = self._budget.cost(UNTREATED_RIVAL)
         cheap = {name for name, cost in costs.items() if cost < LITTLE}
@@ -330,7 +332,7 @@ class Search:
                 _is_staged(rival),
                 arm.cost > DEARER,
                 -round(won / pairs, 1),
-                loss,
+                loss if most > UNTOLD else 0.0,  # else as they came: likeliest first
             )
 
         return sorted(tried, key=key)
