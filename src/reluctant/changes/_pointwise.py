@@ -46,7 +46,7 @@ _FUNCTIONS = (
 _OPERATORS = (
     *("add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "truediv"),
     *("true_divide", "neg", "negative", "pos", "pow", "maximum", "minimum"),
-    *("eq", "ne", "lt", "le", "gt", "ge", "where"),
+    *("eq", "ne", "lt", "le", "gt", "ge", "where", "float"),
 )
 _NAMES = {*_FUNCTIONS, *_OPERATORS}
 _NAMED: dict[Any, str] = {
@@ -55,7 +55,7 @@ _NAMED: dict[Any, str] = {
     for home in (F, torch, operator)
     if (function := getattr(home, name, None)) is not None
 }
-_SCALES = ("mul", "multiply", "neg", "negative", "pos")
+_SCALES = ("mul", "multiply", "neg", "negative", "pos", "float")
 _QUOTIENTS = ("div", "divide", "truediv", "true_divide")
 _SHIFTS = ("add", "sub", "subtract", "rsub")
 SCALE, SHIFT = "scale", "shift"  # by a number: they bend nothing
