@@ -9,7 +9,7 @@ from torch import nn
 
 from reluctant.cases._tiny_abs_nets import BATCH, DECAYED, RATE, STEPS, Plane
 from reluctant.cases.claims import CLAIMS, run_claims
-from reluctant.cases.claims._compare import Scale, always, medians, shares
+from reluctant.cases.claims._compare import Scale, always, bars, medians, shares
 from reluctant.cases.claims._small_nets import Way, _Nets, _start, final_losses
 from reluctant.cases.claims.dying_output import RATES, STEP, _end
 from reluctant.cases.claims.nan_loss import Regression, descend, second_order
@@ -68,6 +68,28 @@ def one_by_one(plane: Plane, seed: int, steps: int) -> float:
         optimizer.step()
     with torch.no_grad():
         return float((net(x) - y).double().square().mean())
+
+
+def test_figures_show_what_is_compared_with_once_above_its_rivals():
+    found = [
+        shares(f"{place}, {way}", ("as it was", [True, False]), (way, [True] * 2))
+        for way in ("wide", "deep")
+        for place in ("here", "there")
+    ]
+    figure = bars("name", "Title", "trained", found)
+    assert [bar.label for bar in figure.bars] == [
+        "here: as it was",
+        "here: wide",
+        "here: deep",
+        "there: as it was",
+        "there: wide",
+        "there: deep",
+    ]
+    first, *rivals = figure.bars[:3]
+    assert {bar.color for bar in rivals} != {first.color}
+    assert "Light: what is compared with." in figure.caption
+    alone = [always("here", "told", [True] * 9, least=0.9)]
+    assert "Light" not in bars("name", "Title", "told", alone).caption
 
 
 def test_stacked_networks_train_as_single_ones_do():

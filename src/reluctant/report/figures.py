@@ -11,6 +11,7 @@ import math
 import shutil
 import subprocess
 import tempfile
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -55,6 +56,7 @@ FLAGS = (
 _DASH = {"solid": "solid", "dashed": "dash", "dotted": "dot"}
 _SYMBOL = {"cross": "x", "open-circle": "circle-open"}
 _INK, _GRID = "#222222", "#E3E3E3"
+_NARROW = 44  # characters of a title under half of a figure
 
 
 def render(title: str, story: Sequence[str], figures: Sequence[Figure]) -> str:
@@ -269,9 +271,11 @@ def _bars(plot: Plot, figure: Bars) -> Plot:
             xshift=6,
         )
     labels = {"autorange": "reversed", "automargin": True, "ticksuffix": "  "}
-    plot.update_layout(
-        xaxis=_axis(figure.value), yaxis=labels, bargap=0.3, margin={"r": 60, "t": 70}
-    )
+    value = _axis(figure.value)
+    # under the bars alone there is little room beside long labels
+    lines = textwrap.wrap(value["title"]["text"], _NARROW, break_on_hyphens=False)
+    value["title"] = {"text": "<br>".join(lines)}
+    plot.update_layout(xaxis=value, yaxis=labels, bargap=0.3, margin={"r": 60, "t": 70})
     return plot
 
 

@@ -18,6 +18,7 @@ from reluctant.stats import (
 
 LEAST = 0.1  # an effect under ten points of a hundred is none to build on
 CURED = 0.9  # share that a cure must reach
+DARK, LIGHT = 0, 6  # of the figures' palette
 
 
 @dataclass(frozen=True)
@@ -135,28 +136,35 @@ def always(
 def bars(
     name: str, title: str, measure: str, comparisons: Sequence[Comparison]
 ) -> Figure:
-    """All arms of a claim as bars, shares in percent; equal labels once a setting."""
-    rows: dict[str, Bar] = {}
-    for color, comparison in enumerate(comparisons):
+    """All arms of a claim as bars, shares in percent; equal ones once.
+
+    What several ways are compared with stands above them, lighter than they.
+    """
+    groups: dict[str, dict[str, Bar]] = {}
+    for comparison in comparisons:
+        *_, last = comparison.arms
+        place = comparison.setting.removesuffix(f", {last.label}")
+        group = groups.setdefault(place, {})
         for arm in comparison.arms:
-            label = f"{comparison.setting}: {arm.label}"
-            rows.setdefault(
-                label,
-                Bar(
-                    label=label,
-                    value=100 * arm.value,
-                    low=100 * arm.low,
-                    high=100 * arm.high,
-                    color=color % 6,
-                    text=f"{arm.value:.0%} of {arm.n}",
-                ),
+            is_first = len(comparison.arms) > 1 and arm is comparison.arms[0]
+            bar = Bar(
+                label=f"{place}: {arm.label}",
+                value=100 * arm.value,
+                low=100 * arm.low,
+                high=100 * arm.high,
+                color=LIGHT if is_first else DARK,
+                text=f"{arm.value:.0%} of {arm.n}",
             )
+            group.setdefault(bar.label, bar)
+    shown = [bar for group in groups.values() for bar in group.values()]
+    light = any(bar.color == LIGHT for bar in shown)
     return Bars(
         name=name,
         title=title,
         value=Axis(title=measure, unit="%", low=0, high=118),
-        bars=tuple(rows.values()),
-        caption="Lines: 95 % Wilson intervals.",
+        bars=tuple(shown),
+        caption="Light: what is compared with. " * light
+        + "Lines: 95 % Wilson intervals.",
     )
 
 
