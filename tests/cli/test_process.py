@@ -38,6 +38,16 @@ def test_exit_codes_and_streams_without_torch(record: Callable[..., Path]) -> No
     assert shell("rules").returncode == 0
 
 
+def test_the_package_is_the_command() -> None:
+    run = [sys.executable, "-m", "reluctant"]
+    env = {**os.environ, "PYTHONPATH": SRC}
+    done = subprocess.run([*run, "rules"], env=env, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout == shell("rules").stdout
+    helped = subprocess.run([*run, "--help"], env=env, capture_output=True, check=False)
+    assert b"reluctant [OPTIONS]" in helped.stdout
+
+
 def test_any_encoding_can_be_written(record: Callable[..., Path]) -> None:
     path = str(record(2, 1.5, 1, file="run/Größe.trace"))
     done = shell("diagnose", path, "--exit-zero", env={"PYTHONIOENCODING": "ascii"})
