@@ -4,15 +4,21 @@ import math
 import time
 from functools import partial
 
+import torch
+
 from lab.treat_recipes import in_torch, too_fast
 from reluctant.lab._bench import UNTREATED_RIVAL, Bench, Rival
+from reluctant.lab._candidates import joined, redosed
+from reluctant.lab._recipe import Training
 from reluctant.lab._treat_search import BEGIN, Budget, Search, _pairs
 from reluctant.records import (
     Change,
     Prescription,
+    ReviveUnits,
     ScaleLearningRate,
     StandardizeInput,
     SwapActivation,
+    Trace,
     WarmUp,
 )
 
@@ -159,6 +165,27 @@ def test_the_rate_of_the_best_is_moved_on_while_that_is_better() -> None:
     known = {name: loss for name, loss in losses.items() if name.startswith("by")}
     assert ranked[0].name == min(known, key=lambda name: known[name])
     assert known["by 1e+02"] < known["by 10"] < losses[UNTREATED_RIVAL.name]
+
+
+def with_a_dead_unit(seed: int) -> Training:
+    training = too_fast(seed, 1e-4)
+    with torch.no_grad():
+        training.model[0].bias[1] = -100
+    return training
+
+
+def test_rates_are_moved_of_pairs_with_units_too() -> None:
+    """Changes that name units cannot be keys of a dict."""
+    bench = Bench(with_a_dead_unit, steps=40, workers=1)
+    budget = Budget(bench, time.monotonic(), None, 1e9, 1.0, 1)
+    redose = partial(redosed, trace=Trace())
+    looking = Search(bench, budget, 1.0, "loss<1e-9", lambda line: None, redose)
+    revived = rival("revived", ReviveUnits({"0": (1,)}))
+    assert redosed(revived, 2.0, Trace()) is None
+    pair = joined(rate(10.0), revived)
+    assert pair is not None
+    ranked = looking.sort_out([pair])
+    assert ranked[0].name == "by 10 by 1000 + revived"  # two decades on
 
 
 def test_the_rate_of_what_is_enough_stays() -> None:

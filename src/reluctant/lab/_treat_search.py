@@ -213,8 +213,8 @@ class Search:
             if not ranked or self.rounds[-1].ended != ALL or self._is_enough(ranked[0]):
                 break
             best, at = ranked[0], min(count, len(self.rounds[-1].seeds))
-            doses = {r: w for w in ways if (r := self._redosed(best, w)) is not None}
-            possible = self._bench.possible(list(doses), range(at))
+            doses = [(w, r) for w in ways if (r := self._redosed(best, w)) is not None]
+            possible = self._bench.possible([r for _, r in doses], range(at))
             chosen = self._affordable(possible, at, 1.0)
             if not chosen:
                 break
@@ -222,7 +222,7 @@ class Search:
             found = self._ranked([*chosen, best], self._round([*chosen, best], at))
             if not found or found[0] is best:
                 break
-            ways = (doses[found[0]],)
+            ways = tuple(way for way, rival in doses if rival is found[0])
             ranked = [*found, *(r for r in ranked if r is not best)]
         return ranked
 
