@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -124,18 +125,43 @@ def test_a_budget_of_seconds_counts_the_fused_engine_by_its_clock() -> None:
     assert math.isinf(Budget(slow, 0.0, None, None, 10.0, 2).left(1.0))
 
 
-def test_every_other_pair_has_a_shorter_step() -> None:
+def test_pairs_with_a_shorter_step_come_first_where_it_may_be_too_long() -> None:
     ranked = [
         rival("warm", WarmUp(5)),
         rival("scale", StandardizeInput()),
         rival("leak", SwapActivation((), "leaky_relu", 0.2)),
         rival("lower-learning-rate", ScaleLearningRate(0.1)),
     ]
-    names = [pair.name for pair in _pairs(ranked, ranked)]
-    is_shorter = ["lower-learning-rate" in name for name in names]
-    assert is_shorter == [True, False] * 3
-    assert len(names) == len(set(names)) == 6
-    assert "scale" in names[1] and "warm" in names[1]
+
+    def pairs(too_long: Callable[[Rival], bool | None]) -> list[str]:
+        return [pair.name for pair in _pairs(ranked, ranked, too_long)]
+
+    unlikely = pairs(lambda one: False)
+    is_shorter = ["lower-learning-rate" in name for name in unlikely]
+    assert is_shorter == [False, True] * 3
+    assert len(unlikely) == len(set(unlikely)) == 6
+    assert "scale" in unlikely[0]
+    assert "warm" in unlikely[0]
+    likely = pairs(lambda one: None)
+    assert all("lower-learning-rate" in name for name in likely[:3])
+    diverged = pairs(lambda one: one.name == "leak" or None)
+    assert "leak" in diverged[0]
+    assert "lower-learning-rate" in diverged[0]
+
+
+def test_a_shorter_step_is_lacking_where_a_remedy_diverges() -> None:
+    """Told by what was tried: the remedy, a shorter step alone, and neither."""
+    fast = rival("fast", ScaleLearningRate(1e4))
+    shorter = rival("lower-learning-rate", ScaleLearningRate(0.1))
+    for rate, known in ((0.3, False), (1.0, None)):
+        bench = Bench(partial(too_fast, rate=rate), steps=40, workers=1)
+        budget = Budget(bench, time.monotonic(), None, 1e9, 1.0, 1)
+        looking = Search(bench, budget, 1.0, "gap<0.05", lambda line: None)
+        warm = rival("warm", WarmUp(5))
+        trial = looking._round([fast, shorter, warm], 4)
+        assert math.isfinite(trial.arm(UNTREATED_RIVAL.name).loss)
+        assert looking._is_too_long(fast) is True
+        assert looking._is_too_long(warm) is known
 
 
 def climbing(start: float, success: str = "loss<1e-9") -> tuple[Search, list[Rival]]:

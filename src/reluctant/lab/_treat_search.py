@@ -148,7 +148,8 @@ class Search:
         likely = {r.name: r for r in [best, *rivals[:LIKELY], *first[:LIKELY]]}
         order = [*(r for r in ranked if r not in first), *first]
         members = [r for r in order if r.name in likely]
-        ranked = self._combined(_pairs(members, order), ranked, count)
+        pairs = _pairs(members, order, self._is_too_long)
+        ranked = self._combined(pairs, ranked, count)
         if ranked[0] is not best:
             ranked = self._dosed(ranked, count)
         if self._is_enough(ranked[0]):
@@ -219,8 +220,9 @@ class Search:
             if not chosen:
                 break
             self._notify(f"{best.name} at other rates")
-            found = self._ranked([*chosen, best], self._round([*chosen, best], at))
-            if not found or found[0] is best:
+            trial = self._round([*chosen, best], at)
+            found = self._ranked([*chosen, best], trial)
+            if not found or not self._is_better(found[0], best, trial):
                 break
             ways = tuple(way for way, rival in doses if rival is found[0])
             ranked = [*found, *(r for r in ranked if r is not best)]
@@ -272,17 +274,23 @@ class Search:
         return (count - known) * self._budget.cost(rival)
 
     def _is_enough(self, rival: Rival) -> bool:
-        last = self.rounds[-1]
-        best = last.arm(rival.name).success
+        found = self._most_telling(rival)
+        best = found.arm(rival.name).success
         if not best.n or best.p < ENOUGH:
             return False
-        done = self._bench.done(rival, last.seeds)
+        done = self._bench.done(rival, found.seeds)
         gains = [
             1 - d.attempt.loss / start
             for d in done
             if (start := start_loss(d.attempt)) > 0
         ]
         return bool(gains) and sorted(gains)[len(gains) // 2] >= ENOUGH
+
+    def _most_telling(self, rival: Rival) -> Trial:
+        """Of the rounds in which it was, the last one on the most seeds."""
+        own = [r for r in self.rounds if any(a.name == rival.name for a in r.arms)]
+        most = max(len(found.seeds) for found in own)
+        return [found for found in own if len(found.seeds) == most][-1]
 
     def _round(self, rivals: Sequence[Rival], count: int) -> Trial:
         self._notify(f"{len(rivals)} treatments on {count} seeds")
@@ -337,6 +345,24 @@ class Search:
 
         return sorted(tried, key=key)
 
+    def _is_better(self, rival: Rival, best: Rival, found: Trial) -> bool:
+        """Whether a rival succeeds oftener than the best, or comes clearly lower."""
+        ours, theirs = (found.arm(r.name).success.p for r in (rival, best))
+        least = self._least([rival, best], found)
+        return ours > theirs or (ours == theirs and self._is_far(best, found, least))
+
+    def _is_too_long(self, rival: Rival) -> bool | None:
+        """Whether a shorter step is what a remedy lacks; None if that cannot be told.
+
+        It is where the remedy alone diverges. It may be where a shorter step alone does
+        no harm.
+        """
+        loss = {a.name: a.loss for found in self.rounds for a in found.arms}
+        shorter, own = loss.get(STEP, math.inf), loss[UNTREATED]
+        if math.isinf(loss.get(rival.name, 0.0)) and math.isfinite(own):
+            return True
+        return None if shorter <= own and math.isfinite(shorter) else False
+
     def _least(self, rivals: Sequence[Rival], found: Trial) -> dict[int, float]:
         """The least loss of any of them, by seed."""
         least: dict[int, float] = {}
@@ -362,23 +388,35 @@ class Search:
         return 2 * sum(behind) > len(behind)
 
 
-def _pairs(members: Sequence[Rival], ranked: Sequence[Rival]) -> list[Rival]:
+def _pairs(
+    members: Sequence[Rival],
+    ranked: Sequence[Rival],
+    is_too_long: Callable[[Rival], bool | None],
+) -> list[Rival]:
     """Pairs of the likeliest: of what was prescribed first, and what did best.
 
-    Every other one has a shorter step: alone that brings nothing back that was lost,
-    and what is brought back without it is lost again.
+    Those with a shorter step come first where the step may be too long: alone that
+    brings nothing back that was lost, and what is brought back without it is lost
+    again. Elsewhere they take turns with the others.
     """
     place = {rival.name: i for i, rival in enumerate(ranked)}
-    found = [
-        (place[one.name] + place[two.name], STEP in (one.name, two.name), pair)
-        for one, two in combinations(members, 2)
-        if (pair := joined(one, two)) is not None
-    ]
-    found.sort(key=lambda item: item[0])
-    shorter = [pair for _, is_shorter, pair in found if is_shorter]
-    others = [pair for _, is_shorter, pair in found if not is_shorter]
-    mixed = [p for both in zip_longest(shorter, others) for p in both if p is not None]
-    return mixed[:MOST_PAIRS]
+    sure: list[Rival] = []
+    likely: list[Rival] = []
+    unlikely: list[Rival] = []
+    others: list[Rival] = []
+    for one, two in sorted(
+        combinations(members, 2), key=lambda pair: sum(place[r.name] for r in pair)
+    ):
+        pair = joined(one, two)
+        if pair is None:
+            continue
+        if STEP not in (one.name, two.name):
+            others.append(pair)
+            continue
+        known = is_too_long(two if one.name == STEP else one)
+        (sure if known else likely if known is None else unlikely).append(pair)
+    turns = [p for both in zip_longest(others, unlikely) for p in both if p is not None]
+    return [*sure, *likely, *turns][:MOST_PAIRS]
 
 
 def _is_staged(rival: Rival) -> bool:

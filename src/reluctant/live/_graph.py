@@ -6,7 +6,7 @@ a module or as a function, and costs a walk over the nodes, on sampled steps alo
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
@@ -69,14 +69,32 @@ def leaves(root: Node) -> set[int]:
 
 
 def operations(root: Node) -> set[str]:
-    """Names of all nodes; a product of two parts of the graph is `MulMul`."""
-    found = set()
-    for node in walk(root):
-        name = name_of(node)
-        if name == "Mul" and len(list(parents(node))) > 1:
-            name = "MulMul"
-        found.add(name)
+    """Names of all nodes.
+
+    A product of two parts of the graph is `MulMul`, and a power that a layer reads is
+    `LayerPow`: those of a loss stand in front of all layers.
+    """
+    nodes = list(walk(root))
+    found = {name_of(node) for node in nodes}
+    if any(name_of(n) == "Mul" and len(list(parents(n))) > 1 for n in nodes):
+        found.add("MulMul")
+    if "Pow" in found:
+        layers = [n for n in nodes if _OPERATIONS.get(name_of(n)) in ("linear", "conv")]
+        if any(name_of(node) == "Pow" for node in _behind(layers)):
+            found.add("LayerPow")
     return found
+
+
+def _behind(nodes: Iterable[Node]) -> set[Node]:
+    """What the inputs of these come from."""
+    seen: set[Node] = set()
+    queue = [parent for node in nodes for parent in parents(node)]
+    while queue:
+        node = queue.pop()
+        if node not in seen:
+            seen.add(node)
+            queue += parents(node)
+    return seen
 
 
 def own_parameters(node: Node) -> list[Tensor]:
