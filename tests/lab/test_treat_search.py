@@ -157,11 +157,11 @@ def test_a_shorter_step_is_lacking_where_a_remedy_diverges() -> None:
         bench = Bench(partial(too_fast, rate=rate), steps=40, workers=1)
         budget = Budget(bench, time.monotonic(), None, 1e9, 1.0, 1)
         looking = Search(bench, budget, 1.0, "gap<0.05", lambda line: None)
-        warm = rival("warm", WarmUp(5))
-        trial = looking._round([fast, shorter, warm], 4)
+        same = rival("same", ScaleLearningRate(1.0))
+        trial = looking._round([fast, shorter, same], 4)
         assert math.isfinite(trial.arm(UNTREATED_RIVAL.name).loss)
         assert looking._is_too_long(fast) is True
-        assert looking._is_too_long(warm) is known
+        assert looking._is_too_long(same) is known
 
 
 def climbing(start: float, success: str = "loss<1e-9") -> tuple[Search, list[Rival]]:
