@@ -56,6 +56,15 @@ def test_every_rival_is_reported_with_its_figures(treated):
         for arm in trial.arms:
             assert arm.name in page
             assert arm.refusal or arm.outcomes
+    for name, trial in treated.record.by_arm().items():
+        sizes = [
+            len(arm.outcomes)
+            for found in treated.record.rounds
+            for arm in found.arms
+            if arm.name == name
+        ]
+        assert len(trial.arm(name).outcomes) == max(sizes)
+    assert all(len(line) <= 80 for line in page.splitlines())
     document = json.loads(treatment_to_json(treated.record))
     assert document["schema"] == "reluctant.treatment/1"
     assert document["success"]["untreated"]["n"] >= 4

@@ -35,28 +35,18 @@ def numbers_of(record: TreatmentRecord) -> dict[str, Any]:
                 "median_loss": arm.loss,
                 "refusal": arm.refusal,
             }
-            for arm in last_arms(record).values()
+            for arm in _arms(record)
         },
         "patch": record.patch,
         "notes": list(record.notes),
     }
 
 
-def last_arms(record: TreatmentRecord) -> dict[str, Arm]:
-    """Every arm once, from the round that tried it on most seeds."""
-    found: dict[str, Arm] = {}
-    for trial in record.rounds:
-        for arm in trial.arms:
-            if arm.outcomes or arm.name not in found:
-                found[arm.name] = arm
-    return found
-
-
 def sentence(record: TreatmentRecord) -> str:
     """The verdict, and how the others did."""
     arms = [
         arm
-        for arm in last_arms(record).values()
+        for arm in _arms(record)
         if arm.outcomes and arm.name not in (record.winner, UNTREATED)
     ]
     arms.sort(key=lambda arm: -arm.success.p)
@@ -82,3 +72,8 @@ def repaired(trial: Trial, winner: str) -> Share:
     lost = {o.seed for o in trial.arm(UNTREATED).outcomes if not o.success}
     saved = [o.success for o in trial.arm(winner).outcomes if o.seed in lost]
     return Share(sum(saved), len(saved), *wilson_interval(sum(saved), len(saved)))
+
+
+def _arms(record: TreatmentRecord) -> list[Arm]:
+    """Every arm once, as it was on most seeds."""
+    return [trial.arm(name) for name, trial in record.by_arm().items()]

@@ -182,3 +182,14 @@ class TreatmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     patch: str = ""
     verdict: str = ""
     notes: tuple[str, ...] = ()
+
+    def by_arm(self) -> dict[str, Trial]:
+        """For each arm the round that tried it on most seeds; of equals the last."""
+        found: dict[str, Trial] = {}
+        for trial in self.rounds:
+            for arm in trial.arms:
+                known = found.get(arm.name)
+                seeds = len(known.arm(arm.name).outcomes) if known else 0
+                if len(arm.outcomes) >= seeds:
+                    found[arm.name] = trial
+        return found

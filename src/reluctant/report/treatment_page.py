@@ -48,19 +48,15 @@ def _put_trial(paper: Paper, trial: Trial, where: str) -> None:
 
 def _put_rivals(paper: Paper, found: TreatmentRecord) -> None:
     """Every rival once, from the round that tried it on most seeds."""
-    last: dict[str, tuple[Trial, Arm]] = {}
-    for trial in found.rounds:
-        for arm in trial.arms:
-            if len(arm.outcomes) or arm.name not in last:
-                last[arm.name] = (trial, arm)
-    if not last:
+    rows = [(trial, trial.arm(name)) for name, trial in found.by_arm().items()]
+    if not rows:
         return
     paper.title("all that were tried")
-    rows = sorted(last.values(), key=lambda row: -len(row[1].outcomes))
-    wide = max(len(arm.name) for _, arm in rows)
-    for number, (trial, arm) in enumerate(rows):
+    rows.sort(key=lambda row: -len(row[1].outcomes))
+    _put_head(paper)
+    for trial, arm in rows:
         if arm.outcomes:
-            _put_arm(paper, arm, trial.against_untreated(arm.name), wide, not number)
+            _put_arm(paper, arm, trial.against_untreated(arm.name))
     for _, arm in rows:
         if arm.refusal:
             paper.put(f"{arm.name}: not tried: {printable(arm.refusal)}", 2)
@@ -69,26 +65,27 @@ def _put_rivals(paper: Paper, found: TreatmentRecord) -> None:
 
 
 def _put_arms(paper: Paper, trial: Trial, arms: tuple[Arm, ...]) -> None:
-    wide = max(len(arm.name) for arm in arms)
-    for number, arm in enumerate(arms):
-        _put_arm(paper, arm, trial.against_untreated(arm.name), wide, not number)
+    _put_head(paper)
+    for arm in arms:
+        _put_arm(paper, arm, trial.against_untreated(arm.name))
 
 
-def _put_arm(
-    paper: Paper, arm: Arm, compared: ArmComparison | None, wide: int, is_first: bool
-) -> None:
-    if is_first:
-        head = f"{'':{wide}}  succeed   95 % interval  won:lost  loss      cost"
-        paper.put(Text(head, "bold"), 2)
+def _put_head(paper: Paper) -> None:
+    head = "succeed   95 % range   won:lost  loss     cost"
+    paper.put(Text(head, "bold"), 2)
+
+
+def _put_arm(paper: Paper, arm: Arm, compared: ArmComparison | None) -> None:
+    """Figures first: names of several remedies are of any length."""
     s = arm.success
     pairs = "" if compared is None else f"{compared.wins}:{compared.losses}"
     loss = f"{arm.loss:.3g}" if math.isfinite(arm.loss) else "-"
     verdict = ""
     if compared is not None and compared.verdict != "no difference":
-        verdict = f"  {compared.verdict}"
-    interval = f"{s.low:4.0%} to {s.high:4.0%}"
+        verdict = f": {compared.verdict}"
+    interval = f"{100 * s.low:2.0f} to {100 * s.high:3.0f} %"
     paper.put(
-        f"{arm.name:{wide}}  {f'{s.successes} of {s.n}':8}  "
-        f"{interval}   {pairs:8}  {loss:8}  {arm.cost:4.2g}{verdict}",
+        f"{f'{s.successes} of {s.n}':8}  {interval:11}  {pairs:8}  {loss:7}  "
+        f"{arm.cost:4.2g}  {arm.name}{verdict}",
         2,
     )
