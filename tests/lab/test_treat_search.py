@@ -215,6 +215,18 @@ def test_rates_are_moved_of_pairs_with_units_too() -> None:
 
 
 def test_the_rate_of_what_is_enough_stays() -> None:
-    looking, ranked = climbing(3000, "gap<0.05")
-    assert [r.name for r in ranked] == ["by 3e+03"]
-    assert not any(a.name == "by 9.5e+03" for t in looking.rounds for a in t.arms)
+    looking, ranked = climbing(5000, "gap<0.05")
+    assert [r.name for r in ranked] == ["by 5e+03"]
+    assert not any(a.name == "by 1.6e+04" for t in looking.rounds for a in t.arms)
+
+
+def test_a_rate_that_is_better_on_few_seeds_is_checked_on_all_known() -> None:
+    looking, _ = climbing(10)
+    first, better = rate(10.0), rate(32.0)
+    looking._round([first], 8)
+    looking._round([better, first], 2)
+    ranked = looking._checked([better, first], [first])
+    assert ranked == [better, first]
+    assert {a.name for a in looking.rounds[-1].arms} >= {"by 10", "by 32"}
+    assert len(looking.rounds[-1].seeds) == 8
+    assert looking._checked([first, better], [first]) == [first, better]

@@ -31,6 +31,7 @@ MOST_PAIRS = 15
 STEP = "lower-learning-rate"
 DOSE = 10**0.5  # from one rate to the next
 DOSES = 4  # by which the best one's rate is moved, at most: two decades
+FINE = 0.96  # of all there is to gain: there no other rate can be clearly better
 UNTOLD = 2  # seeds: losses that are alike on so few do not tell cures apart
 MOSTLY = 0.5  # of the pairs won, less those lost: clearly better than untreated
 DEARER = 1.1  # times an untreated training
@@ -209,11 +210,14 @@ class Search:
 
     def _dosed(self, ranked: list[Rival], count: int) -> list[Rival]:
         """The best one's rate moved both ways, and on, as long as that is better."""
+        before = ranked[:1]
         ways: tuple[float, ...] = (DOSE, 1 / DOSE)
         for _ in range(DOSES):
-            if not ranked or self.rounds[-1].ended != ALL or self._is_enough(ranked[0]):
+            if not ranked or self.rounds[-1].ended != ALL:
                 break
             best, at = ranked[0], min(count, len(self.rounds[-1].seeds))
+            if self._is_enough(best, FINE):
+                break
             doses = [(w, r) for w in ways if (r := self._redosed(best, w)) is not None]
             possible = self._bench.possible([r for _, r in doses], range(at))
             chosen = self._affordable(possible, at, 1.0)
@@ -226,7 +230,18 @@ class Search:
                 break
             ways = tuple(way for way, rival in doses if rival is found[0])
             ranked = [*found, *(r for r in ranked if r is not best)]
-        return ranked
+        return self._checked(ranked, before)
+
+    def _checked(self, ranked: list[Rival], before: list[Rival]) -> list[Rival]:
+        """What is new at the head, on all seeds that the former head is known on."""
+        if not before or ranked[0] is before[0]:
+            return ranked
+        both = [ranked[0], before[0]]
+        known = len(self._most_telling(before[0]).seeds)
+        if len(self._affordable(both, known, 1.0)) < len(both):
+            return ranked
+        found = self._ranked(both, self._round(both, known)) or both
+        return [*found, *(r for r in ranked if r not in found)]
 
     def _combined(
         self, pairs: Sequence[Rival], ranked: list[Rival], count: int
@@ -273,7 +288,7 @@ class Search:
         known = len(self._bench.done(rival, range(count)))
         return (count - known) * self._budget.cost(rival)
 
-    def _is_enough(self, rival: Rival) -> bool:
+    def _is_enough(self, rival: Rival, gain: float = ENOUGH) -> bool:
         found = self._most_telling(rival)
         best = found.arm(rival.name).success
         if not best.n or best.p < ENOUGH:
@@ -284,7 +299,7 @@ class Search:
             for d in done
             if (start := start_loss(d.attempt)) > 0
         ]
-        return bool(gains) and sorted(gains)[len(gains) // 2] >= ENOUGH
+        return bool(gains) and sorted(gains)[len(gains) // 2] >= gain
 
     def _most_telling(self, rival: Rival) -> Trial:
         """Of the rounds in which it was, the last one on the most seeds."""
