@@ -237,11 +237,12 @@ class Search:
         if not before or ranked[0] is before[0]:
             return ranked
         both = [ranked[0], before[0]]
-        known = len(self._most_telling(before[0]).seeds)
+        found = self._most_telling(before[0].name)
+        known = len(found.seeds) if found else 0
         if len(self._affordable(both, known, 1.0)) < len(both):
             return ranked
-        found = self._ranked(both, self._round(both, known)) or both
-        return [*found, *(r for r in ranked if r not in found)]
+        first = self._ranked(both, self._round(both, known)) or both
+        return [*first, *(r for r in ranked if r not in first)]
 
     def _combined(
         self, pairs: Sequence[Rival], ranked: list[Rival], count: int
@@ -289,7 +290,9 @@ class Search:
         return (count - known) * self._budget.cost(rival)
 
     def _is_enough(self, rival: Rival, gain: float = ENOUGH) -> bool:
-        found = self._most_telling(rival)
+        found = self._most_telling(rival.name)
+        if found is None:
+            return False
         best = found.arm(rival.name).success
         if not best.n or best.p < ENOUGH:
             return False
@@ -301,11 +304,11 @@ class Search:
         ]
         return bool(gains) and sorted(gains)[len(gains) // 2] >= gain
 
-    def _most_telling(self, rival: Rival) -> Trial:
-        """Of the rounds in which it was, the last one on the most seeds."""
-        own = [r for r in self.rounds if any(a.name == rival.name for a in r.arms)]
-        most = max(len(found.seeds) for found in own)
-        return [found for found in own if len(found.seeds) == most][-1]
+    def _most_telling(self, name: str) -> Trial | None:
+        """Of the rounds in which an arm was, the last one on the most seeds."""
+        own = [r for r in self.rounds if any(a.name == name for a in r.arms)]
+        most = max((len(found.seeds) for found in own), default=0)
+        return next((r for r in reversed(own) if len(r.seeds) == most), None)
 
     def _round(self, rivals: Sequence[Rival], count: int) -> Trial:
         self._notify(f"{len(rivals)} treatments on {count} seeds")
@@ -372,11 +375,18 @@ class Search:
         It is where the remedy alone diverges. It may be where a shorter step alone does
         no harm.
         """
-        loss = {a.name: a.loss for found in self.rounds for a in found.arms}
-        shorter, own = loss.get(STEP, math.inf), loss[UNTREATED]
-        if math.isinf(loss.get(rival.name, 0.0)) and math.isfinite(own):
+        own, alone = self._losses(rival.name)
+        if math.isfinite(own) and math.isinf(alone):
             return True
-        return None if shorter <= own and math.isfinite(shorter) else False
+        own, shorter = self._losses(STEP)
+        return None if math.isfinite(shorter) and shorter <= own else False
+
+    def _losses(self, name: str) -> tuple[float, float]:
+        """Untreated, and of an arm on the same seeds; nan if it was not tried."""
+        found = self._most_telling(name)
+        if found is None:
+            return math.nan, math.nan
+        return found.arm(UNTREATED).loss, found.arm(name).loss
 
     def _least(self, rivals: Sequence[Rival], found: Trial) -> dict[int, float]:
         """The least loss of any of them, by seed."""
