@@ -18,6 +18,7 @@ from reluctant.records import (
     Prescription,
     Prune,
     Restart,
+    ScaleDropout,
     ScaleLearningRate,
     Severity,
     StandardizeInput,
@@ -29,8 +30,10 @@ from reluctant.remedies import REMEDIES, Remedy, at_dose
 
 WATCHED = 3000  # steps of the copy that is diagnosed, at most
 _BUDGET = 0.5  # of its time that watching may take: no one waits for it
-# where nothing was found: range and step first, then weights, then other functions
+# where nothing was found: what is frozen, if anything; then range and step, then
+# weights, then other functions
 PROTOCOL = (
+    "thaw-parameters",
     "standardize-inputs",
     "lower-learning-rate",
     "raise-learning-rate",
@@ -175,9 +178,9 @@ def joined(first: Rival, second: Rival) -> Rival | None:
 
 
 def redosed(rival: Rival, times: float, trace: Trace) -> Rival | None:
-    """A rival with the rates that it sets so many times as long; None if it sets none.
+    """A rival with its rates and factors so many times as large; None if it has none.
 
-    Its name says which rate: what is tried at several doses must be told apart.
+    Its name says the dose: what is tried at several of them must be told apart.
     """
     others = [at_dose(one, times, trace) for one in rival.prescriptions]
     if not any(others):
@@ -193,7 +196,9 @@ def redosed(rival: Rival, times: float, trace: Trace) -> Rival | None:
 def _dose(change: Change) -> str:
     if isinstance(change, SwapOptimizer):
         return f"at {change.rate:g}"
-    return f"by {change.factor:g}" if isinstance(change, ScaleLearningRate) else ""
+    if isinstance(change, ScaleLearningRate | ScaleDropout):
+        return f"by {change.factor:g}"
+    return ""
 
 
 def _order(rival: Rival) -> int:

@@ -29,9 +29,9 @@ NEAR = 0.02  # of what there is to gain: losses that differ by less are alike
 LIKELY = 6  # of what was prescribed first, and of what did best: paired if need be
 MOST_PAIRS = 15
 STEP = "lower-learning-rate"
-DOSE = 10**0.5  # from one rate to the next
-DOSES = 4  # by which the best one's rate is moved, at most: two decades
-FINE = 0.96  # of all there is to gain: there no other rate can be clearly better
+DOSE = 10**0.5  # from one rate, or factor, to the next
+DOSES = 4  # by which that of the best one is moved, at most: two decades
+FINE = 0.96  # of all there is to gain: there no other dose can be clearly better
 UNTOLD = 2  # seeds: losses that are alike on so few do not tell cures apart
 MOSTLY = 0.5  # of the pairs won, less those lost: clearly better than untreated
 DEARER = 1.1  # times an untreated training
@@ -114,7 +114,7 @@ class Search:
         share: Of the budget that the search may take.
         success: Criterion.
         notify: Given a line for each stretch of work.
-        redosed: A rival with rates so many times as long; None if it sets none.
+        redosed: A rival at so many times its dose; None if it has none.
 
     Attributes:
         rounds: The trials so far.
@@ -209,7 +209,7 @@ class Search:
         return ranked
 
     def _dosed(self, ranked: list[Rival], count: int) -> list[Rival]:
-        """The best one's rate moved both ways, and on, as long as that is better."""
+        """The best one's dose moved both ways, and on, as long as that is better."""
         before = ranked[:1]
         ways: tuple[float, ...] = (DOSE, 1 / DOSE)
         for _ in range(DOSES):
@@ -223,7 +223,7 @@ class Search:
             chosen = self._affordable(possible, at, 1.0)
             if not chosen:
                 break
-            self._notify(f"{best.name} at other rates")
+            self._notify(f"{best.name} at other doses")
             trial = self._round([*chosen, best], at)
             found = self._ranked([*chosen, best], trial)
             if not found or not self._is_better(found[0], best, trial):

@@ -1,7 +1,7 @@
 """The catalogue of remedies: one per file, listed by hand, sorted by name."""
 
 from reluctant.remedies._base import Remedy
-from reluctant.remedies._rates import at_dose
+from reluctant.remedies._doses import at_dose
 from reluctant.remedies.add_missing_parameters import AddMissingParameters
 from reluctant.remedies.balance_units import BalanceUnits
 from reluctant.remedies.bend_between_layers import BendBetweenLayers

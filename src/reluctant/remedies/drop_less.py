@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from reluctant.records import Finding, Prescription, ScaleDropout, Trace
+from reluctant.records import Finding, Prescription, Trace
 from reluctant.remedies._base import Remedy
+from reluctant.remedies._doses import dropped
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,5 @@ class DropLess(Remedy):
         """Scale all of them, where there is any."""
         if not any("Dropout" in module.type for module in trace.setup.modules):
             return None
-        return Prescription(
-            remedy=self.name(),
-            cures=finding.code,
-            changes=(ScaleDropout(self.factor),),
-            trust="safe",
-            because="noise may hide what is to be learnt",
-            patch=f"nn.Dropout({self.factor:g} * p)  # was nn.Dropout(p)",
-        )
+        because = "noise may hide what is to be learnt"
+        return dropped(self.name(), finding.code, self.factor, because)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from reluctant.records import Finding, Prescription, Trace
 from reluctant.records.quantities import UPDATE_RATIO
 from reluctant.remedies._base import Remedy
-from reluctant.remedies._rates import scaled
+from reluctant.remedies._doses import scaled
 
 
 @dataclass(frozen=True)

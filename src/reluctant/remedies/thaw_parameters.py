@@ -10,6 +10,10 @@ from reluctant.remedies._base import Remedy
 class ThawParameters(Remedy):
     """Let parameters that were frozen as they were drawn be trained.
 
+    Tried, not prescribed, where something is frozen and nothing says why the training
+    fails: of weights that a text loader or `from_pretrained` brought, no one can see
+    whether they were ever trained.
+
     ## When it helps
     A part was frozen as one freezes what was trained before, but its weights were
     never loaded, or were drawn anew.
@@ -25,14 +29,17 @@ class ThawParameters(Remedy):
     """
 
     treats = ("LOP202",)
+    may_treat = ("*",)
 
     def prescribe(self, finding: Finding, trace: Trace) -> Prescription | None:
-        """Thaw the modules that the finding names, biases included."""
+        """Thaw the modules that the finding names, biases included; or whatever is."""
+        is_found = finding.code in self.treats
         owners = {site.rpartition(".")[0] for site in finding.sites}
         names = tuple(
             p.name
             for p in trace.setup.parameters
-            if not p.requires_grad and p.name.rpartition(".")[0] in owners
+            if not p.requires_grad
+            and (not is_found or p.name.rpartition(".")[0] in owners)
         )
         if not names:
             return None
@@ -40,8 +47,9 @@ class ThawParameters(Remedy):
             remedy=self.name(),
             cures=finding.code,
             changes=(AddParameters(names),),
-            trust="safe",
-            because=f"{len(names)} parameters are frozen as they were drawn",
+            trust="safe" if is_found else "invasive",  # it may be meant
+            because=f"{len(names)} parameters are frozen"
+            + " as they were drawn" * is_found,
             patch=(
                 "for parameter in model.parameters():\n"
                 "    parameter.requires_grad = True  # before the optimizer is made"

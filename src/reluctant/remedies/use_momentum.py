@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from reluctant.records import Finding, Prescription, SwapOptimizer, Trace
 from reluctant.remedies._base import Remedy
-from reluctant.remedies._rates import swapped
+from reluctant.remedies._doses import swapped
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""Longer and shorter steps as prescriptions, and the same at another dose."""
+"""Prescriptions that have a dose, and the same at another one."""
 
 import math
 
 from reluctant.records import (
     Prescription,
+    ScaleDropout,
     ScaleLearningRate,
     SwapOptimizer,
     Trace,
@@ -50,8 +51,21 @@ def swapped(
     )
 
 
+def dropped(remedy: str, cures: str, factor: float, because: str) -> Prescription:
+    """The share of every dropout layer multiplied by a factor."""
+    factor = float(f"{factor:.2g}")
+    return Prescription(
+        remedy=remedy,
+        cures=cures,
+        changes=(ScaleDropout(factor),),
+        trust="safe",
+        because=because,
+        patch=f"nn.Dropout({factor:g} * p)  # was nn.Dropout(p)",
+    )
+
+
 def at_dose(one: Prescription, times: float, trace: Trace) -> Prescription | None:
-    """A prescription with rates so many times as long; None where it sets no rate.
+    """A prescription with its factor, or rate, multiplied; None where it has none.
 
     Args:
         one: A prescription of a remedy in this catalogue.
@@ -63,6 +77,8 @@ def at_dose(one: Prescription, times: float, trace: Trace) -> Prescription | Non
     change = one.changes[0]
     if isinstance(change, ScaleLearningRate):
         return scaled(one.remedy, one.cures, change.factor * times, one.because, trace)
+    if isinstance(change, ScaleDropout):
+        return dropped(one.remedy, one.cures, change.factor * times, one.because)
     if isinstance(change, SwapOptimizer):
         rate = float(f"{change.rate * times:.2g}")
         other = SwapOptimizer(change.optimizer, rate, change.momentum)
