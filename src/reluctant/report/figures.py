@@ -419,7 +419,8 @@ def _marks(plot: Plot, marks: Iterable[Mark], axes: dict[str, Axis]) -> None:
         text: dict[str, Any] | None = None
         if mark.text:
             text = {"text": html.escape(mark.text), "font": {"size": 13, "color": _INK}}
-            if vertical:
+            if vertical:  # it stands in the plot, above cells as dark as its ink
+                text |= {"bgcolor": "rgba(255,255,255,0.8)"}
                 text |= {"yanchor": "top", "xanchor": "left", "yshift": -20 * below}
                 below += 1
             else:
