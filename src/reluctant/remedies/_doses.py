@@ -1,6 +1,9 @@
 """Prescriptions that have a dose, and the same at another one."""
 
 import math
+from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from reluctant.records import (
     Prescription,
@@ -11,56 +14,20 @@ from reluctant.records import (
 )
 from reluctant.records.quantities import LEARNING_RATE
 
+Dose: TypeAlias = ScaleLearningRate | ScaleDropout | SwapOptimizer
 
-def scaled(
-    remedy: str, cures: str, factor: float, because: str, trace: Trace
+
+def dosed(
+    remedy: str, cures: str, change: Dose, because: str, trace: Trace
 ) -> Prescription:
-    """Every learning rate multiplied by a factor, rounded to two digits."""
-    factor = float(f"{factor:.2g}")  # it is no more exact than that
-    lines = [f"lr = {rate * factor:.2g}  # was {rate:g}" for rate in _rates(trace)]
-    return Prescription(
-        remedy=remedy,
-        cures=cures,
-        changes=(ScaleLearningRate(factor),),
-        trust="safe",
-        because=because,
-        patch="\n".join(dict.fromkeys(lines)),
-    )
-
-
-def swapped(
-    remedy: str, cures: str, change: SwapOptimizer, because: str
-) -> Prescription:
-    """Another optimizer, its rate as the user would write it."""
-    made, more = {
-        "sgd": ("SGD", ""),
-        "momentum": ("SGD", f", momentum={change.momentum:g}"),
-        "adam": ("Adam", ""),
-        "adamw": ("AdamW", ""),
-    }[change.optimizer]
+    """One change that has a dose, and how the user would write it."""
     return Prescription(
         remedy=remedy,
         cures=cures,
         changes=(change,),
         trust="safe",
         because=because,
-        patch=(
-            f"optimizer = torch.optim.{made}(model.parameters(), "
-            f"lr={change.rate:.2g}{more})"
-        ),
-    )
-
-
-def dropped(remedy: str, cures: str, factor: float, because: str) -> Prescription:
-    """The share of every dropout layer multiplied by a factor."""
-    factor = float(f"{factor:.2g}")
-    return Prescription(
-        remedy=remedy,
-        cures=cures,
-        changes=(ScaleDropout(factor),),
-        trust="safe",
-        because=because,
-        patch=f"nn.Dropout({factor:g} * p)  # was nn.Dropout(p)",
+        patch=_patch(change, trace),
     )
 
 
@@ -72,18 +39,39 @@ def at_dose(one: Prescription, times: float, trace: Trace) -> Prescription | Non
         times: Above 0.
         trace: Of the training that it is for.
     """
-    if len(one.changes) != 1:
+    if len(one.changes) != 1 or not isinstance(one.changes[0], Dose):
         return None
     change = one.changes[0]
-    if isinstance(change, ScaleLearningRate):
-        return scaled(one.remedy, one.cures, change.factor * times, one.because, trace)
-    if isinstance(change, ScaleDropout):
-        return dropped(one.remedy, one.cures, change.factor * times, one.because)
+    other: Dose
     if isinstance(change, SwapOptimizer):
-        rate = float(f"{change.rate * times:.2g}")
-        other = SwapOptimizer(change.optimizer, rate, change.momentum)
-        return swapped(one.remedy, one.cures, other, one.because)
-    return None
+        other = replace(change, rate=rounded(change.rate * times))
+    else:
+        other = replace(change, factor=rounded(change.factor * times))
+    return replace(one, changes=(other,), patch=_patch(other, trace))
+
+
+def rounded(dose: float) -> float:
+    """Two significant digits: it is no more exact than that."""
+    return float(f"{dose:.2g}")
+
+
+def _patch(change: Dose, trace: Trace) -> str:
+    if isinstance(change, ScaleDropout):
+        return f"nn.Dropout({change.factor:g} * p)  # was nn.Dropout(p)"
+    if isinstance(change, ScaleLearningRate):
+        by = change.factor
+        lines = [f"lr = {rate * by:.2g}  # was {rate:g}" for rate in _rates(trace)]
+        return "\n".join(dict.fromkeys(lines))
+    made, more = {
+        "sgd": ("SGD", ""),
+        "momentum": ("SGD", f", momentum={change.momentum:g}"),
+        "adam": ("Adam", ""),
+        "adamw": ("AdamW", ""),
+    }[change.optimizer]
+    return (
+        f"optimizer = torch.optim.{made}(model.parameters(), "
+        f"lr={change.rate:.2g}{more})"
+    )
 
 
 def _rates(trace: Trace) -> list[float]:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from reluctant.records import Finding, Prescription, Trace
+from reluctant.records import Finding, Prescription, ScaleDropout, Trace
 from reluctant.remedies._base import Remedy
-from reluctant.remedies._doses import dropped
+from reluctant.remedies._doses import dosed
 
 
 @dataclass(frozen=True)
@@ -39,4 +39,5 @@ class DropLess(Remedy):
         if not any("Dropout" in module.type for module in trace.setup.modules):
             return None
         because = "noise may hide what is to be learnt"
-        return dropped(self.name(), finding.code, self.factor, because)
+        change = ScaleDropout(self.factor)
+        return dosed(self.name(), finding.code, change, because, trace)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from math import isfinite
 
-from reluctant.records import Finding, Prescription, Trace
+from reluctant.records import Finding, Prescription, ScaleLearningRate, Trace
 from reluctant.remedies._base import Remedy
-from reluctant.remedies._doses import scaled
+from reluctant.remedies._doses import dosed, rounded
 
 
 @dataclass(frozen=True)
@@ -61,4 +61,5 @@ class LowerLearningRate(Remedy):
             because = "the loss rises, and no gauge says by how much steps are too long"
         if factor > 0.99:  # no change, to two digits
             return None
-        return scaled(self.name(), finding.code, factor, because, trace)
+        change = ScaleLearningRate(rounded(factor))
+        return dosed(self.name(), finding.code, change, because, trace)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from reluctant.records import Finding, Prescription, Trace
+from reluctant.records import Finding, Prescription, ScaleLearningRate, Trace
 from reluctant.records.quantities import UPDATE_RATIO
 from reluctant.remedies._base import Remedy
-from reluctant.remedies._doses import scaled
+from reluctant.remedies._doses import dosed, rounded
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class RaiseLearningRate(Remedy):
         usual = self.usual_adaptive if is_adaptive else self.usual
         factor = self._factor(finding, usual)
         because = "longer steps may get there, or get out"
-        return scaled(self.name(), finding.code, factor, because, trace)
+        change = ScaleLearningRate(rounded(factor))
+        return dosed(self.name(), finding.code, change, because, trace)
 
     def _factor(self, finding: Finding, usual: float) -> float:
         """As far as steps are too short, where that was measured."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from reluctant.records import Finding, Prescription, SwapOptimizer, Trace
 from reluctant.remedies._base import Remedy
-from reluctant.remedies._doses import swapped
+from reluctant.remedies._doses import dosed
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,10 @@ class UseAdam(Remedy):
         """Swap, unless it is there already."""
         if any(g.optimizer in ("Adam", "AdamW") for g in trace.setup.groups):
             return None
-        return swapped(
+        return dosed(
             self.name(),
             finding.code,
             SwapOptimizer("adam", self.rate),
             "steps of one rate for all parameters may not suit them",
+            trace,
         )

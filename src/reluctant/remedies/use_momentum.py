@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from reluctant.records import Finding, Prescription, SwapOptimizer, Trace
 from reluctant.remedies._base import Remedy
-from reluctant.remedies._doses import swapped
+from reluctant.remedies._doses import dosed
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class UseMomentum(Remedy):
             return None
         is_plain = groups[0].optimizer == "SGD"
         new = rate * (1 - self.momentum) if is_plain else 10 * rate
-        return swapped(
+        return dosed(
             self.name(),
             finding.code,
             SwapOptimizer("momentum", new, self.momentum),
             "steps may cancel across a narrow valley",
+            trace,
         )
